@@ -1,0 +1,1 @@
+"""Voice calls as event-sourced state machines."""
