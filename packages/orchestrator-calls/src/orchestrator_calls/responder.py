@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -74,6 +75,7 @@ class TurnContext:
         language: The language of the call so far.
         memory: What the last `Remember` of this call said; empty at first.
         history: The earlier turns, oldest first; interrupted answers are cut to what was heard.
+        now: The wall clock of the place that the call is about, aware, read once for the turn; "tomorrow" counts from its date.
     """
 
     call_id: str
@@ -83,6 +85,7 @@ class TurnContext:
     input: TurnInput
     memory: Mapping[str, Json] = field(default_factory=dict[str, Json])
     history: Sequence[Exchange] = ()
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,316 @@
+"""What is to be done for a call, from the call alone.
+
+`decide(call, policy)` is pure. Each intent has a stable key: deciding again gives the same keys until their outcome is an event of the
+call, so the runtime carries out each key once. Timers are intents too: the ones that are named run, all others are cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator_calls.call import Call, Channel, Turn
+from orchestrator_calls.events import TERMINAL, CallState, Event, EventType, text_of
+from orchestrator_calls.responder import HangUp, InputKind, Transfer
+
+__all__ = [
+    "Ask",
+    "CancelAnswer",
+    "Command",
+    "EndCall",
+    "FailTransfer",
+    "Intent",
+    "Policy",
+    "Speak",
+    "StopSpeaking",
+    "Timer",
+    "decide",
+    "interrupted_by",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How patient a call is; all times in seconds.
+
+    Attributes:
+        silence: Nobody spoke for so long: the responder is asked for a silence turn. Only with a media socket.
+        max_duration: A call is hung up after this, time on hold apart.
+        idle: A call about which nothing at all was heard for so long is over.
+        hang_up_grace: An ordered hang-up that nobody confirms counts as done after this.
+        transfer_limit: A transfer that nobody confirms has failed after this.
+        reorder_window: How long an input waits for an earlier event of its source.
+    """
+
+    silence: float = 8.0
+    max_duration: float = 2 * 3600.0
+    idle: float = 900.0
+    hang_up_grace: float = 5.0
+    transfer_limit: float = 30.0
+    reorder_window: float = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Open turn `turn` and ask the responder for its answer."""
+
+    key: str
+    turn: str
+    kind: InputKind
+    inputs: tuple[str, ...] = ()
+    text: str = ""
+    language: str | None = None
+    confidence: float | None = None
+    repeats: int = 0
+    sensitive: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAnswer:
+    """Stop writing the answer of `turn`: something more urgent is to be answered."""
+
+    key: str
+    turn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Speak a sentence after the ones before it."""
+
+    key: str
+    turn: str
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopSpeaking:
+    """Speak nothing more of `turn`."""
+
+    key: str
+    turn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Tell the leg to transfer the caller or to hang up."""
+
+    key: str
+    order: Transfer | HangUp
+
+
+@dataclass(frozen=True, slots=True)
+class FailTransfer:
+    """Nobody confirmed the transfer `transfer` in time."""
+
+    key: str
+    transfer: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """The call is over and nobody else will say so."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Report `key` as fired at `due`."""
+
+    key: str
+    due: datetime
+
+
+Intent = Ask | CancelAnswer | Speak | StopSpeaking | Command | FailTransfer | EndCall | Timer
+
+
+def decide(call: Call, policy: Policy) -> list[Intent]:
+    """Everything that is to be done now, most urgent first; nothing for a call that is over."""
+    if call.state in TERMINAL:
+        return []
+    timers = (timer for timer in _timers(call, policy) if timer.key not in call.fired)
+    return [*_stops(call), *_turns(call), *_speech(call), *_commands(call), *_ends(call), *timers]
+
+
+def interrupted_by(call: Call, event: Event) -> Turn | None:
+    """The turn whose speech is interrupted by this beginning of the caller's; None when nothing is spoken, or when it began too early.
+
+    Too early means: before the input that is being answered, by the count of their common source.
+    """
+    speaking = call.speaking
+    if not speaking:
+        return None
+    turn = speaking[-1][0]
+    answered = call.input(turn.inputs[-1]) if turn.inputs else None
+    if answered is None or answered.source != event.source or answered.sequence is None or event.sequence is None:
+        return turn
+    return turn if event.sequence > answered.sequence else None
+
+
+def _stops(call: Call) -> Iterator[Intent]:
+    """Speech that nobody is to hear any more: interrupted, overtaken by a later turn, or the caller is not listening."""
+    newest = next(reversed(call.turns)) if call.turns else ""
+    deaf = call.state in {CallState.ON_HOLD, CallState.TRANSFERRING}
+    stopped: set[str] = set()
+    for turn, _ in call.speaking:
+        if (turn.interrupted or deaf or turn.id != newest) and turn.id not in stopped:
+            stopped.add(turn.id)
+            yield StopSpeaking(f"stop/{turn.id}", turn.id)
+
+
+def _turns(call: Call) -> Iterator[Intent]:
+    if call.state is not CallState.ACTIVE:
+        return
+    greeting = f"{call.id}/greeting"
+    if greeting not in call.turns:
+        yield Ask(key=f"ask/{greeting}", turn=greeting, kind=InputKind.GREETING)
+        return
+    waiting = call.waiting_inputs()
+    current = call.open_turn
+    if current is not None:
+        if current.kind is not InputKind.DIGITS and any(event.type is EventType.DTMF for event in waiting):
+            yield CancelAnswer(f"cancel/{current.id}", current.id)
+        return
+    if waiting:
+        yield from _next_input(call, waiting)
+        return
+    silence = _silence_key(call)
+    if silence in call.fired:
+        turn = f"{call.id}/{silence}"
+        yield Ask(key=f"ask/{turn}", turn=turn, kind=InputKind.SILENCE, repeats=_silences(call) + 1)
+
+
+def _next_input(call: Call, waiting: list[Event]) -> Iterator[Intent]:
+    first = waiting[0]
+    if first.type is EventType.DTMF:
+        digits = _digits(call, waiting)
+        if digits is not None:
+            yield digits
+        return
+    confidence = first.payload.get("confidence")
+    yield Ask(
+        key=f"ask/{first.id}",
+        turn=first.id,
+        kind=InputKind.SPEECH,
+        inputs=(first.id,),
+        text=text_of(first.payload, "text"),
+        language=text_of(first.payload, "language") or None,
+        confidence=float(confidence) if isinstance(confidence, int | float) else None,
+        interrupted=call.interrupted_after(first),
+    )
+
+
+def _digits(call: Call, waiting: list[Event]) -> Ask | None:
+    """The keys at the head of the queue as one input; None while more of them are awaited."""
+    collect = call.collecting
+    taken: list[Event] = []
+    complete = collect is None
+    for event in waiting:
+        if event.type is not EventType.DTMF:
+            complete = True
+            break
+        taken.append(event)
+        key = text_of(event.payload, "digit")
+        if collect is None or len(taken) >= collect.digits or (collect.terminator and key == collect.terminator):
+            complete = True
+            break
+    if not complete and f"digits/{taken[-1].id}" not in call.fired:
+        return None
+    keys = [text_of(event.payload, "digit") for event in taken]
+    if collect is not None and len(keys) > 1 and keys[-1] == collect.terminator:
+        keys.pop()
+    last = taken[-1]
+    return Ask(
+        key=f"ask/{last.id}",
+        turn=last.id,
+        kind=InputKind.DIGITS,
+        inputs=tuple(event.id for event in taken),
+        text="".join(keys),
+        sensitive=collect is not None and collect.sensitive,
+        interrupted=call.interrupted_after(last),
+    )
+
+
+def _speech(call: Call) -> Iterator[Intent]:
+    newest = next(reversed(call.turns)) if call.turns else ""
+    if call.state not in {CallState.ACTIVE, CallState.ENDING}:
+        return
+    for turn, sentence in call.speaking:
+        if turn.id == newest and not turn.interrupted:
+            yield Speak(sentence.key, turn.id, sentence.text, sentence.language)
+
+
+def _commands(call: Call) -> Iterator[Intent]:
+    """The newest turn's order, once its last word is out. A caller who speaks again takes it back."""
+    turn = next(reversed(call.turns.values())) if call.turns else None
+    if turn is not None and turn.command is not None and turn.outcome is not None and call.state is CallState.ACTIVE:
+        spoken = call.channel is Channel.ANSWER or all(sentence.over for sentence in turn.sentences)
+        if spoken and not turn.interrupted and not call.waiting_inputs():
+            yield from _order(call, f"{_verb(turn.command)}/{turn.id}", turn.command)
+    if "duration" in call.fired:
+        yield from _order(call, "hang_up/duration", HangUp("maximum duration"))
+
+
+def _order(call: Call, key: str, order: Transfer | HangUp) -> Iterator[Intent]:
+    if key not in call.commands:
+        yield Command(key, order)
+
+
+def _verb(order: Transfer | HangUp) -> str:
+    return "transfer" if isinstance(order, Transfer) else "hang_up"
+
+
+def _ends(call: Call) -> Iterator[Intent]:
+    for timer, reason in (("idle", "abandoned"), ("hang_up_grace", "hung up")):
+        if timer in call.fired:
+            yield EndCall(f"end/{timer}", reason)
+    for key in call.commands:
+        if key.startswith("transfer/") and f"limit/{key}" in call.fired and call.state is CallState.TRANSFERRING:
+            yield FailTransfer(f"fail/{key}", key)
+
+
+def _timers(call: Call, policy: Policy) -> Iterator[Timer]:
+    if call.last_event is not None:
+        yield Timer("idle", call.last_event + timedelta(seconds=policy.idle))
+    if call.started_at is not None and call.state is not CallState.ON_HOLD:
+        yield Timer("duration", call.started_at + timedelta(seconds=policy.max_duration) + call.held)
+    for key, sent_at in call.commands.items():
+        if key.startswith("hang_up/"):
+            yield Timer("hang_up_grace", sent_at + timedelta(seconds=policy.hang_up_grace))
+        elif call.state is CallState.TRANSFERRING:
+            yield Timer(f"limit/{key}", sent_at + timedelta(seconds=policy.transfer_limit))
+    yield from _waits(call, policy)
+
+
+def _waits(call: Call, policy: Policy) -> Iterator[Timer]:
+    """The timers of a caller who is awaited."""
+    if call.state is not CallState.ACTIVE or call.open_turn is not None:
+        return
+    waiting = call.waiting_inputs()
+    if waiting:
+        if call.collecting is not None and waiting[-1].type is EventType.DTMF:
+            last = waiting[-1]
+            yield Timer(f"digits/{last.id}", last.received_at + timedelta(seconds=call.collecting.timeout))
+        return
+    if call.channel is Channel.MEDIA and call.media_attached and not call.speaking and call.turns:
+        quiet = [at for at in (call.last_activity, call.quiet_since) if at is not None]
+        if quiet:
+            yield Timer(_silence_key(call), max(quiet) + timedelta(seconds=policy.silence))
+
+
+def _silence_key(call: Call) -> str:
+    return f"silence/{len(call.turns)}"
+
+
+def _silences(call: Call) -> int:
+    """How many silences in a row came last."""
+    count = 0
+    for turn in reversed(call.turns.values()):
+        if turn.kind is not InputKind.SILENCE:
+            break
+        count += 1
+    return count

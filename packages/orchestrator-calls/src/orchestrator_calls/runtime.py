@@ -1,0 +1,335 @@
+"""The calls of one process.
+
+What the user types: `async with CallRuntime(journal=…, responder=…) as runtime`, then `await runtime.submit(event)` for everything that
+comes in. The pure parts are `fold` and `decide`; here is the shell around them: one actor per call, loaded from the journal when
+an event for it arrives, gone when the call is over. An event is acknowledged when it is durable; its effects follow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from orchestrator_calls._actor import Actor, Environment
+from orchestrator_calls.call import Call, Turn, fold
+from orchestrator_calls.decide import Policy
+from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, CallState, Event, EventType, Origin, text_of
+from orchestrator_calls.journal import CallOfAnotherTenant, CallRow, Journal
+from orchestrator_calls.notices import Notice
+from orchestrator_calls.playback import MediaClosed, MediaSink, Player
+from orchestrator_calls.responder import Responder
+from orchestrator_kernel.exceptions import OrchestratorError, RateLimitError, ValidationError
+from orchestrator_kernel.ports import Clock, Speech, SpeechUnavailable, SystemClock
+
+__all__ = ["CallNotFound", "CallRuntime", "Draining", "Receipt", "TooManyCalls"]
+
+logger = logging.getLogger(__name__)
+
+
+class CallNotFound(ValidationError):  # noqa: N818 - a fact, as in KeyError's family
+    """No call has this id."""
+
+    default_code = "call_not_found"
+    default_status = 404
+
+
+class TooManyCalls(RateLimitError):  # noqa: N818
+    """The process has as many calls as it may."""
+
+    default_code = "too_many_calls"
+
+
+class Draining(OrchestratorError):  # noqa: N818
+    """The process is ending and takes no new calls."""
+
+    default_code = "draining"
+    default_status = 503
+    default_retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a submitted event.
+
+    Attributes:
+        duplicate: It had been taken in before; nothing happened a second time.
+        turn: The answered turn it belongs to, where the sender waited for one.
+    """
+
+    event: Event
+    state: CallState
+    duplicate: bool
+    turn: Turn | None = None
+
+
+def _quiet(_notice: Notice) -> None:
+    """Nobody observes."""
+
+
+def _default_voice(_tenant: str, _language: str) -> None:
+    """The language's default voice."""
+
+
+def _no_pseudonym(_tenant: str, _caller: str) -> str:
+    """Every call stands alone."""
+    return ""
+
+
+class CallRuntime:
+    """Runs calls; made once per process.
+
+    Args:
+        journal: Open.
+        responder: Gives the responder of a tenant.
+        speech: The voice for media legs; None when there is none.
+        policy: How patient calls are.
+        voice: The voice's name for a tenant and language; None for the language's default.
+        pseudonym: The stable pseudonym of a caller's number within a tenant, under which the caller's data is sealed.
+        language: The first language of a tenant, BCP 47.
+        observe: Called with every notice; must not block.
+        answer_timeout: Seconds that a responder has for a turn.
+        max_calls: How many calls at once.
+        max_waiting: How many events of one call may wait before more are refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        responder: Callable[[str], Responder],
+        speech: Speech | None = None,
+        clock: Clock | None = None,
+        policy: Policy | None = None,
+        voice: Callable[[str, str], str | None] = _default_voice,
+        pseudonym: Callable[[str, str], str] = _no_pseudonym,
+        language: Callable[[str], str] = lambda _tenant: "en-US",
+        observe: Callable[[Notice], None] = _quiet,
+        answer_timeout: float = 10.0,
+        max_calls: int = 2000,
+        max_waiting: int = 64,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._journal = journal
+        self._language = language
+        self._max_calls = max_calls
+        self._actors: dict[str, Actor] = {}
+        self._loading: dict[str, asyncio.Task[Actor]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._env = Environment(
+            journal=journal,
+            clock=self._clock,
+            policy=policy or Policy(),
+            responder=responder,
+            speech=speech,
+            voice=voice,
+            pseudonym=pseudonym,
+            observe=observe,
+            answer_timeout=answer_timeout,
+            places=max_waiting,
+        )
+
+    # --- life ---------------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up the calls that were open when the last process ended."""
+        rows = await self._journal.calls(open_only=True, limit=self._max_calls)
+        for row in rows:
+            await self._actor(row)
+        if rows:
+            logger.info("calls resumed", extra={"count": len(rows)})
+
+    async def drain(self, limit: float) -> None:
+        """Take no new calls; return when no call is left, or after `limit` seconds."""
+        self._draining = True
+        deadline = self._clock.monotonic() + limit
+        while self._actors and self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.05)
+
+    async def stop(self) -> None:
+        """End the actors. The calls are not over: a later process resumes them from the journal."""
+        self._draining = True
+        for actor in self._actors.values():
+            actor.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def active(self) -> int:
+        """How many calls run in this process."""
+        return len(self._actors)
+
+    # --- events -------------------------------------------------------------------------------------------------------------
+
+    async def submit(self, event: Event, *, wait: float = 0.0) -> Receipt:
+        """Take an event of a call in.
+
+        Args:
+            event: From outside. The first event of an unknown call creates it.
+            wait: For an input, how many seconds to wait for the turn it opens; the receipt then holds the turn.
+
+        Raises:
+            MailboxFull, TooManyCalls: Too much at once; nothing was kept, send it again.
+            Draining: The call is new and the process is ending.
+            CallOfAnotherTenant: The call id is in use by another tenant.
+            JournalUnavailable: Nothing was kept.
+        """
+        if event.source == ORCHESTRATOR or Origin.of(event.type) is Origin.ORCHESTRATOR:
+            raise ValidationError(f"{event.type} events are the orchestrator's own", details={"field": "type"})
+        at = self._clock.monotonic()
+        actor = self._actors.get(event.call_id)
+        if actor is None:
+            row = await self._declare(event)
+            if row.state in TERMINAL:
+                return await self._after_the_end(event)
+            actor = await self._actor(row)
+        if actor.call.tenant != event.tenant:
+            raise CallOfAnotherTenant(f"call {event.call_id} belongs to another tenant")
+        duplicate, kept = await self._take_in(actor, event, at)
+        turn = await actor.answered(_turn_key(kept), wait) if wait and (kept.is_input or _starts(kept)) else None
+        return Receipt(kept, actor.call.state, duplicate, turn)
+
+    async def _take_in(self, actor: Actor, event: Event, at: float) -> tuple[bool, Event]:
+        actor.mailbox.reserve()
+        delivered = False
+        try:
+            if event.type is EventType.SPEECH_STARTED:
+                actor.barge_in(event)
+            # Once the write is on its way it cannot be taken back; so neither can the delivery that follows it.
+            [appended] = await asyncio.shield(self._journal.append([event]))
+            if not appended.duplicate:
+                actor.deliver(appended.event, at)
+                delivered = True
+        finally:
+            if not delivered:
+                actor.mailbox.release()
+        return appended.duplicate, appended.event
+
+    async def _after_the_end(self, event: Event) -> Receipt:
+        [appended] = await self._journal.append([event])
+        call = await self.view(event.call_id)
+        key = _turn_key(appended.event)
+        turn = next((turn for turn in call.turns.values() if key in turn.inputs or turn.id == key), None)
+        return Receipt(appended.event, call.state, appended.duplicate, turn)
+
+    async def _declare(self, event: Event) -> CallRow:
+        if await self._journal.call(event.call_id) is None:
+            if self._draining:
+                raise Draining("the service is ending; it takes no new calls", retry_after=5.0)
+            if len(self._actors) >= self._max_calls:
+                raise TooManyCalls("the service has as many calls as it may", retry_after=5.0)
+        caller = text_of(event.payload, "caller")
+        return await self._journal.bind(
+            event.tenant, event.call_id, self._env.pseudonym(event.tenant, caller) if caller else ""
+        )
+
+    # --- actors -------------------------------------------------------------------------------------------------------------
+
+    async def _actor(self, row: CallRow) -> Actor:
+        actor = self._actors.get(row.call_id)
+        if actor is not None:
+            return actor
+        loading = self._loading.get(row.call_id)
+        if loading is None:
+            loading = asyncio.create_task(self._load(row), name=f"load {row.call_id}")
+            self._loading[row.call_id] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(row.call_id, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, row: CallRow) -> Actor:
+        events = await self._journal.read(row.call_id)
+        actor = Actor(Call(row.call_id, row.tenant, self._language(row.tenant)), self._env)
+        actor.resume(events)
+        self._actors[row.call_id] = actor
+        task = asyncio.create_task(self._run(actor), name=f"call {row.call_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return actor
+
+    async def _run(self, actor: Actor) -> None:
+        try:
+            await actor.run()
+        except Exception:
+            # The call is not lost: its next event loads it from the journal again.
+            logger.exception("a call stopped working", extra={"call_id": actor.call.id})
+        finally:
+            self._actors.pop(actor.call.id, None)
+
+    # --- looking ------------------------------------------------------------------------------------------------------------
+
+    async def view(self, call_id: str) -> Call:
+        """The call as it is now; do not change it.
+
+        Raises:
+            CallNotFound: There is none.
+        """
+        actor = self._actors.get(call_id)
+        if actor is not None:
+            return actor.call
+        row = await self._journal.call(call_id)
+        if row is None:
+            raise CallNotFound(f"there is no call {call_id}")
+        events = await self._journal.read(call_id)
+        if not events:
+            return Call(call_id, row.tenant, self._language(row.tenant))
+        return fold(events, language=self._language(row.tenant))
+
+    async def events(self, call_id: str) -> Sequence[Event]:
+        """The call's events as they are kept."""
+        return await self._journal.read(call_id)
+
+    # --- media --------------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def media(self, call_id: str, sink: MediaSink) -> AsyncGenerator[Player, None]:
+        """Attach a media leg to a call for as long as the context lasts; a later leg takes the place of an earlier one.
+
+        Raises:
+            CallNotFound: There is no such call, or it is over.
+            SpeechUnavailable: There is no voice to speak with.
+        """
+        if self._env.speech is None:
+            raise SpeechUnavailable(
+                "no voice is installed; install orchestrator-utils[voice] or configure a speech service"
+            )
+        row = await self._journal.call(call_id)
+        if row is None or (row.state in TERMINAL and call_id not in self._actors):
+            raise CallNotFound(f"there is no open call {call_id}")
+        actor = await self._actor(row)
+        player = Player(self._env.speech, sink, self._clock, actor.report)
+        actor.attach(player)
+        task = asyncio.create_task(_play(player), name=f"media {call_id}")
+        try:
+            yield player
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            actor.detach(player)
+
+
+async def _play(player: Player) -> None:
+    try:
+        await player.run()
+    except MediaClosed:
+        return
+
+
+def _starts(event: Event) -> bool:
+    return event.type is EventType.CALL_STARTED
+
+
+def _turn_key(event: Event) -> str:
+    return f"{event.call_id}/greeting" if _starts(event) else event.id
