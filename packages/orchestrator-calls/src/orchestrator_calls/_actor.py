@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from orchestrator_calls import decide as deciding
+from orchestrator_calls._answering import Answering
+from orchestrator_calls._keeper import Keeper
 from orchestrator_calls._mailbox import Mailbox
 from orchestrator_calls._steps import to_json
 from orchestrator_calls.call import Call, Channel, Turn, TurnOutcome
 from orchestrator_calls.decide import Policy
 from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, CallState, Event, EventType
-from orchestrator_calls.journal import Journal, JournalUnavailable
+from orchestrator_calls.journal import Journal
 from orchestrator_calls.notices import EventKept, GapSeen, Notice, StateChanged, TurnTimed
 from orchestrator_calls.ordering import Gap, Sequencer
 from orchestrator_calls.playback import Player, Report
-from orchestrator_calls.responder import HangUp, Responder, Step, Transfer, TurnContext, TurnInput
-from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_calls.responder import HangUp, Responder, Transfer, TurnContext, TurnInput
 from orchestrator_kernel.ports import Clock, Json, Speech, SpeechRequest
 
 __all__ = ["Actor", "Environment"]
@@ -57,21 +57,8 @@ class _Arrived:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stepped:
-    turn: str
-    step: Step
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    turn: str
-    outcome: TurnOutcome
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """The responder wrote something; it lies in the actor's list."""
+class _Wrote:
+    """The responder wrote something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +72,7 @@ class _Stop:
     pass
 
 
-Message = _Arrived | _Written | _Media | Report | _Stop
+Message = _Arrived | _Wrote | _Media | Report | _Stop
 
 
 class Actor:
@@ -96,15 +83,13 @@ class Actor:
         self.mailbox: Mailbox[Message] = Mailbox(environment.places)
         self._env = environment
         self._sequencer = Sequencer(environment.policy.reorder_window)
-        self._answer: asyncio.Task[None] | None = None
-        self._answering: str | None = None
-        self._unsaved: list[Event] = []
+        self._keeper = Keeper(call, environment.journal, environment.clock, environment.observe, [])
+        self._own, self._keep = self._keeper.own, self._keeper.keep
+        self._answering = Answering(lambda: self.mailbox.post(_Wrote()), environment.answer_timeout)
         self._since: dict[str, float] = {}
         self._player: Player | None = None
         self._spoken: set[str] = set()
         self._timers: dict[str, float] = {}
-        self._written = 0
-        self._answers: list[_Stepped | _Answered] = []
         self._waiters: dict[str, asyncio.Future[Turn | None]] = {}
         self._reported = call.state
         self._stopped = False
@@ -177,7 +162,7 @@ class Actor:
                     await self._handle(message)
                 await self._settle()
         finally:
-            await self._cancel_answer()
+            await self._answering.cancel()
             for waiter in self._waiters.values():
                 if not waiter.done():
                     waiter.set_result(None)
@@ -193,8 +178,7 @@ class Actor:
             return
         if turn.sentences:
             # Half an answer was committed; what the rest would have been is not known.
-            self._answering = turn.id
-            self._write(_Answered(turn.id, TurnOutcome.FAILED, "restart"))
+            self._answering.give_up(turn.id, "restart")
             return
         self._begin(
             deciding.Ask(
@@ -213,7 +197,7 @@ class Actor:
         match message:
             case _Arrived(event, at):
                 await self._arrived(event, at)
-            case _Written():
+            case _Wrote():
                 await self._take_answer()
             case Report():
                 await self._keep([self._report_event(message)])
@@ -279,7 +263,7 @@ class Actor:
                 busy = await self._carry_out(intent) or busy
             if not busy:
                 break
-            if self._answering is not None:
+            if self._answering.turn is not None:
                 # A responder that needs not wait answers now, so that what is said does not depend on how fast events follow.
                 await asyncio.sleep(0)
                 await self._take_answer()
@@ -293,10 +277,10 @@ class Actor:
     async def _carry_out(self, intent: deciding.Intent) -> bool:  # noqa: PLR0911 - one line per kind of intent
         """Carry out what is new; true when the call changed and must be decided again."""
         match intent:
-            case deciding.Ask() if self._answering is None:
+            case deciding.Ask() if self._answering.turn is None:
                 return self._ask(intent)
-            case deciding.CancelAnswer(_, turn) if self._answering == turn:
-                await self._cancel_answer()
+            case deciding.CancelAnswer(_, turn) if self._answering.turn == turn:
+                await self._answering.cancel()
                 await self._keep([self._closing(turn, TurnOutcome.SUPERSEDED)])
                 return True
             case deciding.Speak() if self._player is not None and intent.key not in self._spoken:
@@ -329,20 +313,13 @@ class Actor:
             "sensitive": intent.sensitive,
             "interrupted": intent.interrupted,
         }
-        opened = self._own(EventType.TURN_OPENED, intent.turn, payload)
-        # No effect leaves the process before the answer does, so the opening shares the answer's commit.
-        self._unsaved.append(opened)
-        self.call.apply(opened)
+        self._keeper.apply_now_keep_later(self._own(EventType.TURN_OPENED, intent.turn, payload))
         since = [self._since.pop(each, None) for each in intent.inputs]
         self._since[intent.turn] = next((at for at in reversed(since) if at is not None), self._env.clock.monotonic())
         self._begin(intent)
         return True
 
     def _begin(self, intent: deciding.Ask) -> None:
-        self._answering, self._written, self._answers = intent.turn, 0, []
-        self._answer = asyncio.create_task(self._respond(intent), name=f"answer {intent.turn}")
-
-    async def _respond(self, intent: deciding.Ask) -> None:
         call = self.call
         context = TurnContext(
             call_id=call.id,
@@ -360,51 +337,22 @@ class Actor:
             history=call.history(before=intent.turn),
             now=call.turns[intent.turn].opened_at,
         )
-        try:
-            async with (
-                asyncio.timeout(self._env.answer_timeout),
-                aclosing(self._env.responder(call.tenant).respond(context)) as steps,
-            ):
-                async for step in steps:
-                    self._write(_Stepped(intent.turn, step))
-        except TimeoutError as error:
-            self._fail_answer(intent.turn, error, "time-out")
-        except OrchestratorError as error:
-            self._fail_answer(intent.turn, error, error.code)
-        except Exception as error:  # noqa: BLE001 - a broken responder must not take the call down with it
-            self._fail_answer(intent.turn, error, type(error).__name__)
-        else:
-            self._write(_Answered(intent.turn, TurnOutcome.ANSWERED))
-
-    def _write(self, written: _Stepped | _Answered) -> None:
-        self._answers.append(written)
-        self.mailbox.post(_Written())
-
-    def _fail_answer(self, turn: str, error: Exception, reason: str) -> None:
-        logger.error(
-            "the answer failed", exc_info=error, extra={"call_id": self.call.id, "turn": turn, "reason": reason}
-        )
-        self._write(_Answered(turn, TurnOutcome.FAILED, reason))
+        self._answering.begin(self._env.responder(call.tenant), context)
 
     async def _take_answer(self) -> None:
         """Commit all that the responder has written by now with one write."""
-        written, self._answers = self._answers, []
-        steps = [each.step for each in written if isinstance(each, _Stepped) and each.turn == self._answering]
-        closed = next((each for each in written if isinstance(each, _Answered) and each.turn == self._answering), None)
-        turn = self._answering
-        if turn is None or not (steps or closed):
+        written = self._answering.take()
+        if written is None:
             return
         events: list[Event] = []
-        if steps:
-            payload: dict[str, Json] = {"turn": turn, "steps": [to_json(step) for step in steps]}
-            events.append(self._own(EventType.TURN_ANSWERED, f"{turn}/{self._written}", payload))
-            self._written += len(steps)
-        if closed is not None:
-            events.append(self._closing(turn, closed.outcome, closed.reason))
-            self._answering = None
+        if written.steps:
+            payload: dict[str, Json] = {"turn": written.turn, "steps": [to_json(step) for step in written.steps]}
+            events.append(self._own(EventType.TURN_ANSWERED, f"{written.turn}/{written.first}", payload))
+        if written.outcome is not None:
+            events.append(self._closing(written.turn, written.outcome, written.reason))
         await self._keep(events)
-        if closed is not None:
-            self._closed(self.call.turns[turn])
+        if written.outcome is not None:
+            self._closed(self.call.turns[written.turn])
 
     def _closing(self, turn: str, outcome: TurnOutcome, reason: str = "") -> Event:
         payload: dict[str, Json] = {"turn": turn, "outcome": outcome.value, "reason": reason}
@@ -436,12 +384,6 @@ class Actor:
             return False
         waiting = [event.id for event in self.call.waiting_inputs()]
         return event_id not in waiting or self.call.state is not CallState.ACTIVE or self.call.collecting is not None
-
-    async def _cancel_answer(self) -> None:
-        task, self._answer, self._answering = self._answer, None, None
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     def _speak(self, player: Player, intent: deciding.Speak) -> None:
         self._spoken.add(intent.key)
@@ -505,38 +447,7 @@ class Actor:
                 self._env.observe(TurnTimed(self.call.id, self.call.tenant, turn, Channel.MEDIA.value, seconds))
         return self._own(report.type, f"{report.key}/{report.played_ms}", payload)
 
-    # --- keeping ------------------------------------------------------------------------------------------------------------
-
-    def _own(self, kind: EventType, key: str, payload: Mapping[str, Json]) -> Event:
-        now = self._env.clock.now()
-        return Event(
-            id=f"{self.call.id}/{kind.value}/{key}",
-            call_id=self.call.id,
-            tenant=self.call.tenant,
-            type=kind,
-            source=ORCHESTRATOR,
-            occurred_at=now,
-            received_at=now,
-            payload=payload,
-        )
-
-    async def _keep(self, events: Sequence[Event]) -> None:
-        """Make own events durable, then let them count. While the journal is away the call waits: nothing is said that is not kept."""
-        batch = [*self._unsaved, *events]
-        self._unsaved = []
-        pause = 0.05
-        while True:
-            try:
-                kept = await self._env.journal.append(batch)
-                break
-            except JournalUnavailable:
-                logger.exception("the journal is away; the call waits", extra={"call_id": self.call.id})
-                await self._env.clock.sleep(pause)
-                pause = min(pause * 2, 2.0)
-        for appended in kept:
-            self.call.apply(appended.event)
-            if not appended.duplicate:
-                self._env.observe(EventKept(appended.event))
+    # --- telling -----------------------------------------------------------------------------------------------------------
 
     async def _tell_state(self) -> None:
         state, before = self.call.state, self._reported
@@ -550,7 +461,7 @@ class Actor:
             if self._player is not None:
                 self._player.stop()
                 self._player.control({"type": "bye", "state": state.value, "reason": self.call.end_reason})
-            await self._cancel_answer()
+            await self._answering.cancel()
 
     def _turn_of(self, event_id: str) -> Turn | None:
         if event_id in self.call.turns:

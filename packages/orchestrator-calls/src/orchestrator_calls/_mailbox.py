@@ -13,7 +13,7 @@ __all__ = ["Mailbox", "MailboxFull"]
 T = TypeVar("T")
 
 
-class MailboxFull(RateLimitError):  # noqa: N818 - a state, not a fault
+class MailboxFull(RateLimitError):
     """The call has more waiting than it may; the sender should send again later."""
 
     default_code = "call_busy"

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from orchestrator_calls.events import TERMINAL, TRANSITIONS, CallState, Event, EventType, text_of
 
 __all__ = ["Walk", "step"]
+
+
+_INTRODUCTIONS: Final = frozenset({EventType.AGENT_READY, EventType.CALL_STARTED, EventType.PARTICIPANT_JOINED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,8 @@ def step(walk: Walk, event: Event, settled: Collection[str]) -> Walk:  # noqa: P
     if kind is EventType.TRANSFER_REQUESTED and text_of(payload, "key") in settled:
         return walk
     state = TRANSITIONS.get((walk.state, kind), walk.state)
-    if kind in {EventType.AGENT_READY, EventType.CALL_STARTED}:
-        walk = replace(walk, channel=walk.channel or text_of(payload, "reply_channel"))
-    if kind is EventType.CALL_STARTED:
-        return _started(walk, event, state)
+    if kind in _INTRODUCTIONS:
+        return _introduced(walk, event, state)
     if kind is EventType.CALL_ENDED:
         return replace(walk, state=state, ended_at=event.occurred_at, end_reason=text_of(payload, "reason") or "hangup")
     if state is CallState.ON_HOLD and walk.state is not state:
@@ -52,13 +54,17 @@ def step(walk: Walk, event: Event, settled: Collection[str]) -> Walk:  # noqa: P
     return walk if state is walk.state else replace(walk, state=state)
 
 
-def _started(walk: Walk, event: Event, state: CallState) -> Walk:
-    """The first start in the order tells who calls; a second one adds what was missing."""
+def _introduced(walk: Walk, event: Event, state: CallState) -> Walk:
+    """Who calls whom, in which language, answered how: the first in the order who tells it counts, later ones add what is missing."""
     payload = event.payload
+    started_at = walk.started_at
+    if event.type is EventType.CALL_STARTED:
+        started_at = event.received_at if started_at is None else min(started_at, event.received_at)
     return replace(
         walk,
         state=state,
-        started_at=event.received_at if walk.started_at is None else min(walk.started_at, event.received_at),
+        started_at=started_at,
+        channel=walk.channel or text_of(payload, "reply_channel"),
         language=walk.language or text_of(payload, "language"),
         caller=walk.caller or text_of(payload, "caller"),
         dialed=walk.dialed or text_of(payload, "dialed"),

@@ -400,6 +400,9 @@ class Call:
             sentence.heard = max(sentence.heard or "", heard, key=len)
         elif event.type is EventType.PLAYBACK_CLEARED and sentence.heard is None:
             sentence.heard = ""
+        if event.type is EventType.PLAYBACK_CLEARED and text_of(event.payload, "reason") in {"", "interrupted"}:
+            # The leg may tell of the interruption before the event that caused it is in the journal.
+            self.turns[key.rpartition("/")[0]].interrupted = True
         latency = event.payload.get("latency_ms")
         if isinstance(latency, int | float) and event.source == ORCHESTRATOR:
             sentence.latency_ms = float(latency)

@@ -26,13 +26,13 @@ __all__ = [
 ]
 
 
-class JournalUnavailable(DatabaseError):  # noqa: N818 - a state of the world, like its siblings in the kernel
+class JournalUnavailable(DatabaseError):
     """The journal cannot be written or read now; nothing was accepted."""
 
     default_code = "journal_unavailable"
 
 
-class CallOfAnotherTenant(AuthorizationError):  # noqa: N818
+class CallOfAnotherTenant(AuthorizationError):
     """The call id is in use by another tenant."""
 
     default_code = "call_of_another_tenant"

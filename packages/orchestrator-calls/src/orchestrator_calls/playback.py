@@ -32,7 +32,7 @@ FINISH_LIMIT: Final = 1.0
 """Seconds after which a sentence counts as finished though the leg did not say so."""
 
 
-class MediaClosed(Exception):  # noqa: N818 - how a socket ends is no error
+class MediaClosed(Exception):
     """The other side of the media leg is gone."""
 
 

@@ -31,20 +31,20 @@ __all__ = ["CallNotFound", "CallRuntime", "Draining", "Receipt", "TooManyCalls"]
 logger = logging.getLogger(__name__)
 
 
-class CallNotFound(ValidationError):  # noqa: N818 - a fact, as in KeyError's family
+class CallNotFound(ValidationError):
     """No call has this id."""
 
     default_code = "call_not_found"
     default_status = 404
 
 
-class TooManyCalls(RateLimitError):  # noqa: N818
+class TooManyCalls(RateLimitError):
     """The process has as many calls as it may."""
 
     default_code = "too_many_calls"
 
 
-class Draining(OrchestratorError):  # noqa: N818
+class Draining(OrchestratorError):
     """The process is ending and takes no new calls."""
 
     default_code = "draining"

@@ -7,7 +7,7 @@ has to look at the text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _Scalar = str | int | float | bool | None
-Detail = _Scalar | list[_Scalar] | tuple[_Scalar, ...]
+Detail = _Scalar | Sequence[_Scalar]
 
 
 class OrchestratorError(Exception):

@@ -39,7 +39,7 @@ class Component:
     stop_timeout: float
 
 
-class StartFailed(OrchestratorError):  # noqa: N818
+class StartFailed(OrchestratorError):
     """A component did not start; everything that had started was stopped again.
 
     `errors` holds the reason first, then what went wrong while unwinding.
@@ -139,13 +139,16 @@ class Lifecycle:
         """Start everything in order.
 
         Raises:
+            ConfigurationError: It runs already, or `order` refuses the requirements.
             StartFailed: A component failed or took too long; nothing is left running.
         """
+        if self._started:
+            raise ConfigurationError("the lifecycle was started already; stop it first")
+        self._draining = False
         for name in self.order():
             component = self._components[name]
-            limit = component.start_timeout
             try:
-                await _within(component.start, limit, f"{name} took longer than {limit:g} s to start")
+                await _within(component.start, component.start_timeout, name, "start")
             except Exception as error:
                 errors = [error, *await self._stop_started()]
                 raise StartFailed(name, errors) from error
@@ -166,11 +169,13 @@ class Lifecycle:
             logger.warning("drain took too long", extra={"limit_seconds": limit})
             return
         for result in results:
-            if isinstance(result, Exception):
+            if isinstance(result, BaseException):
                 logger.error("drain failed", exc_info=result)
 
     async def stop(self) -> None:
         """Stop everything in reverse order, each within its limit.
+
+        A cancellation ends the step that is running, then the rest is stopped, then the cancellation goes on.
 
         Raises:
             StopFailed: With every error; everything was tried all the same.
@@ -181,13 +186,19 @@ class Lifecycle:
 
     async def _stop_started(self) -> list[Exception]:
         errors: list[Exception] = []
+        cancelled: asyncio.CancelledError | None = None
         while self._started:
             component = self._started.pop()
-            limit = component.stop_timeout
             try:
-                await _within(component.stop, limit, f"{component.name} took longer than {limit:g} s to stop")
+                await _within(component.stop, component.stop_timeout, component.name, "stop")
+            except asyncio.CancelledError as error:
+                cancelled = error
             except Exception as error:  # noqa: BLE001 - every component gets its turn, the group is raised after
                 errors.append(error)
+        if cancelled is not None:
+            for failure in errors:
+                logger.error("stop failed", exc_info=failure)
+            raise cancelled
         return errors
 
     async def __aenter__(self) -> Self:
@@ -200,7 +211,7 @@ class Lifecycle:
         await self.stop()
 
 
-async def _within(step: Step | None, limit: float, message: str) -> None:
+async def _within(step: Step | None, limit: float, name: str, verb: str) -> None:
     if step is None:
         return
     scope = asyncio.timeout(limit)
@@ -209,5 +220,11 @@ async def _within(step: Step | None, limit: float, message: str) -> None:
             await step()
     except TimeoutError as error:
         if scope.expired():
-            raise OrchestratorError(message, code="step_timed_out") from error
+            raise OrchestratorError(f"{name} took longer than {limit:g} s to {verb}", code="step_timed_out") from error
         raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # Nobody cancelled us: the step awaited something that was cancelled, which is its failure.
+        raise OrchestratorError(f"{name} awaited a cancelled task and did not {verb}", code="step_cancelled") from error

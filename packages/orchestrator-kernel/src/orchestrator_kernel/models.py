@@ -165,7 +165,7 @@ class Problem:
     extensions: Mapping[str, Detail] = field(default_factory=dict[str, Detail])
 
     def as_dict(self) -> dict[str, Detail]:
-        """The members in the order of the RFC, empty ones left out; extensions never replace a standard member."""
+        """The members in the order of the RFC, empty ones left out, then the extensions, which never stand for a standard one."""
         members: dict[str, Detail] = {
             "type": self.type,
             "title": self.title,
@@ -175,5 +175,5 @@ class Problem:
             "code": self.code,
             "correlation_id": self.correlation_id,
         }
-        members = {name: value for name, value in members.items() if value != ""}
-        return {**{name: value for name, value in self.extensions.items() if name not in members}, **members}
+        extensions = {name: value for name, value in self.extensions.items() if name not in members}
+        return {name: value for name, value in members.items() if value != ""} | extensions

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
 
 __all__ = ["HISTORY"]
 
-HISTORY: Final = {
+
+def _metadata() -> MetaData:
+    from orchestrator_calls.tables import METADATA  # noqa: PLC0415 - announcing the history imports no SQLAlchemy
+
+    return METADATA
+
+
+HISTORY: Final[Mapping[str, object]] = {
     "name": "calls",
     "script_location": "orchestrator_calls:migrations",
     "version_table": "calls_alembic_version",
-    "metadata": "orchestrator_calls.tables:METADATA",
+    "metadata": _metadata,
 }
 """Where the scripts lie, and the version table that is this package's own: its history moves without the others'."""

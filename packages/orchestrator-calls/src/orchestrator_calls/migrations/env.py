@@ -8,7 +8,7 @@ from orchestrator_calls.tables import METADATA
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,
-    version_table=HISTORY["version_table"],
+    version_table=str(HISTORY["version_table"]),
     transaction_per_migration=True,
 )
 with context.begin_transaction():

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 
-class SecretNotFound(ConfigurationError):  # noqa: N818 - a fact, as in KeyError's family of names
+class SecretNotFound(ConfigurationError):
     """No secret has this name."""
 
     default_code = "secret_not_found"
@@ -29,14 +29,14 @@ class SecretReader(Protocol):
         ...
 
 
-class SealBroken(SecurityError):  # noqa: N818
+class SealBroken(SecurityError):
     """The sealed bytes were changed, cut, or belong to another scope."""
 
     default_code = "seal_broken"
     default_status = 500
 
 
-class Erased(ComplianceError):  # noqa: N818
+class Erased(ComplianceError):
     """The subject's key was destroyed: the data is gone for good."""
 
     default_code = "erased"

@@ -9,7 +9,7 @@ from typing import Protocol
 from orchestrator_kernel.exceptions import ExternalServiceError
 
 
-class SpeechFailed(ExternalServiceError):  # noqa: N818
+class SpeechFailed(ExternalServiceError):
     """The voice broke, or answered with empty, truncated or oversized audio."""
 
     default_code = "speech_failed"

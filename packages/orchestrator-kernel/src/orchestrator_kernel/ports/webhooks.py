@@ -10,7 +10,7 @@ from typing import Protocol
 from orchestrator_kernel.exceptions import AuthenticationError
 
 
-class WebhookRefused(AuthenticationError):  # noqa: N818
+class WebhookRefused(AuthenticationError):
     """The sender is not proved; 401, or 413 for a body that is too large.
 
     `reason` says which check refused; it is for the log and the audit, never for the sender.

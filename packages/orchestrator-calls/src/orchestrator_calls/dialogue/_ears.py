@@ -1,0 +1,229 @@
+"""A script's patterns, compiled per language, and the values of slots as spans for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from orchestrator_calls.dialogue._calendar import TimeSaid
+from orchestrator_calls.dialogue._lexicon import Kind, Lexicon
+from orchestrator_calls.dialogue._listening import Mention, Utterance
+from orchestrator_calls.dialogue._matcher import Match, Matcher
+from orchestrator_calls.dialogue._model import Form, Intent, Menu, Phrase, Slot, SlotType
+from orchestrator_calls.dialogue._pattern import AtomKind, Pattern, PatternError, compile_pattern
+
+__all__ = ["Ears", "FormEars", "Heard", "SlotSpans", "build_ears"]
+
+_NAME_WORDS: Final = 6
+_TEXT_WORDS: Final = 20
+"""How many words a name or a text in the middle of a sentence may have; bounds the work per token."""
+
+
+class Heard(NamedTuple):
+    """An intent that was found in a sentence, and where."""
+
+    intent: str
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
+class FormEars:
+    """What is listened for in one form.
+
+    Attributes:
+        slots: Sentences that give a value to a slot.
+        called: Words that name a slot.
+        choices: The options of each choice.
+    """
+
+    slots: Matcher[str]
+    called: Matcher[str]
+    choices: Mapping[str, Matcher[str]] = field(default_factory=dict[str, "Matcher[str]"])
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Everything that is listened for in one language."""
+
+    lexicon: Lexicon
+    intents: Matcher[str]
+    forms: Mapping[str, FormEars]
+    menus: Mapping[str, Matcher[str]]
+    known: Mapping[str, Slot]
+
+    def spans(self, utterance: Utterance) -> SlotSpans:
+        """The values in `utterance`, for patterns with slots."""
+        return SlotSpans(utterance, self)
+
+    def heard(self, utterance: Utterance, spans: SlotSpans, menu: str | None = None) -> list[Heard]:
+        """The intents in the sentence, the best first; words of the open `menu` go before others of the same weight."""
+        found = [Heard(self.intents.meanings[match.pattern], match) for match in self.intents.matches(utterance.tokens, spans)]
+        found.sort(key=_rank)
+        if menu is not None and menu in self.menus:
+            matcher = self.menus[menu]
+            local = [Heard(matcher.meanings[match.pattern], match) for match in matcher.matches(utterance.tokens)]
+            local.sort(key=_rank)
+            best = local[0].match.score if local else 0
+            found = [*local, *found] if not found or best >= found[0].match.score else found
+        return found
+
+
+def _rank(heard: Heard) -> tuple[int, int, int]:
+    """More words first, then words that are further apart, then the order of the script."""
+    match = heard.match
+    return -match.score, match.start - match.end, match.pattern
+
+
+class SlotSpans:
+    """The values of slots in a sentence; a slot is written `form/slot`."""
+
+    def __init__(self, utterance: Utterance, ears: Ears) -> None:
+        self._utterance = utterance
+        self._ears = ears
+        self._choices: dict[str, dict[int, list[tuple[int, object]]]] = {}
+
+    def begins(self, start: int) -> bool:  # noqa: ARG002 - a free text may begin anywhere
+        """See `Spans`."""
+        return bool(self._ears.known)
+
+    def at(self, slot: str, start: int) -> Iterable[tuple[int, object]]:
+        """See `Spans`."""
+        found = self._values(slot, self._ears.known[slot], start)
+        utterance = self._utterance
+        if not found and utterance.tokens[start].word in utterance.lexicon.carriers and start + 1 < len(utterance.tokens):
+            return self._values(slot, self._ears.known[slot], start + 1)
+        return found
+
+    def is_free(self, slot: str) -> bool:
+        """See `Spans`."""
+        return self._ears.known[slot].type in (SlotType.NAME, SlotType.TEXT)
+
+    def _values(self, key: str, slot: Slot, start: int) -> list[tuple[int, object]]:
+        numerals = self._utterance.numerals
+        match slot.type:
+            case SlotType.DATE:
+                return self._readings((Kind.DATE, Kind.NIGHTS) if slot.after else (Kind.DATE,), start)
+            case SlotType.TIME:
+                return self._readings((Kind.TIME,), start) or [
+                    (end, TimeSaid(hour % 24 * 60, clear=not 0 < hour <= 12))
+                    for end, hour in _numbers(numerals.at("h1", start))
+                ]
+            case SlotType.PARTY_SIZE:
+                return self._readings((Kind.PARTY,), start) or list(numerals.at("n1", start))
+            case SlotType.NUMBER:
+                return list(numerals.at("n", start))
+            case SlotType.PHONE | SlotType.ROOM | SlotType.CODE:
+                end, said = numerals.spelled(start, letters=slot.type is SlotType.CODE)
+                return [(end, said)] if said else []
+            case SlotType.CHOICE:
+                return self._options(key, start)
+            case SlotType.YES_NO:
+                meanings = self._utterance.lexicon.polarity.meanings
+                return [(match.end, meanings[match.pattern]) for match in self._utterance.polarity if match.start == start]
+            case SlotType.NAME:
+                end = self._name_end(start)
+                return [(end, self._utterance.said(start, end))] if end > start else []
+            case SlotType.TEXT:
+                end = min(len(self._utterance.tokens), start + _TEXT_WORDS)
+                return [(end, self._utterance.said(start, end))]
+
+    def _readings(self, kinds: Iterable[Kind], start: int) -> list[tuple[int, object]]:
+        readings = self._utterance.readings
+        return [(mention.end, mention) for kind in kinds for mention in readings.get((kind, start), ())]
+
+    def _options(self, key: str, start: int) -> list[tuple[int, object]]:
+        if key not in self._choices:
+            form, _, slot = key.partition("/")
+            matcher = self._ears.forms[form].choices[slot]
+            by_start: dict[int, list[tuple[int, object]]] = {}
+            for match in matcher.matches(self._utterance.tokens):
+                by_start.setdefault(match.start, []).append((match.end, matcher.meanings[match.pattern]))
+            self._choices[key] = by_start
+        return self._choices[key].get(start, [])
+
+    def _name_end(self, start: int) -> int:
+        """Up to the next word that ends a name, or a value that is no name."""
+        utterance = self._utterance
+        end = start
+        while end < min(len(utterance.tokens), start + _NAME_WORDS):
+            token = utterance.tokens[end]
+            firm = any((kind, end) in utterance.readings for kind in (Kind.DATE, Kind.TIME, Kind.PARTY, Kind.NIGHTS))
+            if token.word in utterance.lexicon.stops or firm or (end > start and "," in token.before):
+                break
+            end += 1
+        return end
+
+
+def _numbers(found: Iterable[tuple[int, object]]) -> Iterator[tuple[int, int]]:
+    for end, value in found:
+        if isinstance(value, int):
+            yield end, value
+
+
+def build_ears(
+    lexicon: Lexicon, tag: str, intents: Iterable[Intent], forms: Mapping[str, Form], menus: Mapping[str, Menu]
+) -> Ears:
+    """Compile for one language. Patterns with slots that do not exist are left out; the checks refuse them."""
+    known = {f"{form.name}/{slot.name}": slot for form in forms.values() for slot in form.slots.values()}
+    wanted: list[tuple[Pattern, str]] = []
+    # The script's own words win over built-in ones of the same weight.
+    for intent in sorted(intents, key=lambda intent: intent.built_in):
+        wanted.extend((pattern, intent.name) for pattern in _bound(intent.patterns.get(tag, ()), intent.form or "", known))
+    return Ears(
+        lexicon=lexicon,
+        intents=Matcher(wanted),
+        forms={name: _form_ears(form, lexicon, tag, known) for name, form in forms.items()},
+        menus={name: _menu_ears(menu, tag) for name, menu in menus.items()},
+        known=known,
+    )
+
+
+def _bound(phrases: Iterable[Phrase], form: str, known: Mapping[str, Slot]) -> Iterator[Pattern]:
+    """The patterns with their slots as `form/slot`."""
+    for phrase in phrases:
+        pattern = phrase.pattern
+        if not pattern.slots:
+            yield pattern
+        elif all(f"{form}/{slot}" in known for slot in pattern.slots):
+            atoms = tuple(
+                atom._replace(text=f"{form}/{atom.text}") if atom.kind is AtomKind.SLOT else atom for atom in pattern.atoms
+            )
+            yield replace(pattern, atoms=atoms)
+
+
+def _menu_ears(menu: Menu, tag: str) -> Matcher[str]:
+    return Matcher(
+        [(phrase.pattern, name) for name, option in menu.options.items() for phrase in option.patterns.get(tag, ())]
+    )
+
+
+def _form_ears(form: Form, lexicon: Lexicon, tag: str, known: Mapping[str, Slot]) -> FormEars:
+    slots = [
+        (pattern, slot.name)
+        for slot in form.slots.values()
+        for pattern in _bound(slot.patterns.get(tag, ()), form.name, known)
+    ]
+    called: list[tuple[Pattern, str]] = []
+    for slot in form.slots.values():
+        alone = sum(other.type is slot.type for other in form.slots.values()) == 1
+        words = lexicon.language.called.get(slot.type, ()) if alone else ()
+        label = " ".join(part for part in slot.label.sentences[tag][0].parts if isinstance(part, str))
+        called.extend((compile_pattern(said, lexicon.normaliser), slot.name) for said in words)
+        called.extend((pattern, slot.name) for pattern in _plain(label, lexicon))
+    choices = {
+        slot.name: Matcher([(phrase.pattern, option.name) for option in slot.options for phrase in option.patterns.get(tag, ())])
+        for slot in form.slots.values()
+        if slot.type is SlotType.CHOICE
+    }
+    return FormEars(Matcher(slots), Matcher(called), choices)
+
+
+def _plain(label: str, lexicon: Lexicon) -> Iterator[Pattern]:
+    """A label as a pattern, with and without its article."""
+    words = lexicon.normaliser.words(label)
+    for kept in (words, [word for word in words if word not in lexicon.carriers]):
+        try:
+            yield compile_pattern(" ".join(kept), lexicon.normaliser)
+        except PatternError:  # a label of filler words alone cannot be listened for
+            continue

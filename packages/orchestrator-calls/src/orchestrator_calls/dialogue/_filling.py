@@ -1,0 +1,301 @@
+"""Which slots of a form a sentence fills, in whatever order the caller says them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+from orchestrator_calls.dialogue._calendar import DaySaid, TimeSaid
+from orchestrator_calls.dialogue._ears import Ears, SlotSpans
+from orchestrator_calls.dialogue._lexicon import Kind
+from orchestrator_calls.dialogue._listening import Mention, Utterance, apart
+from orchestrator_calls.dialogue._matcher import Capture
+from orchestrator_calls.dialogue._model import Form, Slot, SlotType
+from orchestrator_kernel.ports import Json
+
+__all__ = ["Given", "given_by"]
+
+_T = TypeVar("_T")
+_KINDS: Final = {
+    Kind.DATE: (SlotType.DATE,),
+    Kind.RANGE: (SlotType.DATE,),
+    Kind.TIME: (SlotType.TIME,),
+    Kind.PARTY: (SlotType.PARTY_SIZE,),
+}
+_SPELLED: Final = (SlotType.PHONE, SlotType.ROOM, SlotType.CODE)
+_COUNTED: Final = (SlotType.NUMBER, SlotType.PARTY_SIZE, SlotType.TIME)
+_PARTICLES: Final = frozenset("von van de der den del della di da do dos la las le los el du des ten ter".split())
+"""Words with which family names begin, though a sentence may use them otherwise."""
+_SPELLED_NAME: Final = 3
+"""So many single letters in a row are a name that is being spelled."""
+
+
+class Given(NamedTuple):
+    """What a sentence gives to a slot, before it is checked, and the tokens it took."""
+
+    slot: str
+    raw: object
+    start: int
+    end: int
+
+
+def given_by(
+    utterance: Utterance,
+    ears: Ears,
+    form: Form,
+    *,
+    filled: Mapping[str, Json],
+    asking: str,
+    correcting: bool = False,
+    captures: Sequence[Capture] = (),
+) -> list[Given]:
+    """What `utterance` gives to the slots of `form`, at most once per slot, in the order of the form.
+
+    Args:
+        filled: What is known so far; such a slot is filled anew only by words that name it or its type.
+        asking: The slot that was asked for, empty when none was: bare numbers and free words are for it.
+        correcting: The caller was asked whether all is right, so a bare number corrects something.
+        captures: What the pattern that was understood holds already.
+    """
+    hearing = _Hearing(utterance, ears, form, filled, asking, correcting=correcting)
+    hearing.take_captures(captures)
+    hearing.take_slot_patterns()
+    hearing.take_choices()
+    hearing.take_mentions()
+    hearing.take_asked()
+    hearing.take_bare_number()
+    hearing.take_words()
+    return [hearing.found[name] for name in form.slots if name in hearing.found]
+
+
+class _Hearing:
+    def __init__(
+        self,
+        utterance: Utterance,
+        ears: Ears,
+        form: Form,
+        filled: Mapping[str, Json],
+        asking: str,
+        *,
+        correcting: bool,
+    ) -> None:
+        self.found: dict[str, Given] = {}
+        self._utterance = utterance
+        self._ears = ears
+        self._form = form
+        self._filled = filled
+        self._asked = form.slots.get(asking)
+        self._correcting = correcting
+        self._used: set[int] = set()
+
+    def take_captures(self, captures: Iterable[Capture]) -> None:
+        for capture in captures:
+            form, _, slot = capture.slot.partition("/")
+            if form == self._form.name:
+                self._give(self._form.slots[slot], capture.value, capture.start, capture.end)
+
+    def take_slot_patterns(self) -> None:
+        matcher = self._ears.forms[self._form.name].slots
+        if not matcher.patterns:
+            return
+        spans = SlotSpans(self._utterance, self._ears)
+        for match in apart(matcher.matches(self._utterance.tokens, spans)):
+            if self._free(match.start, match.end):
+                self.take_captures(match.captures)
+                self._used.update(range(match.start, match.end))
+
+    def take_choices(self) -> None:
+        for name, matcher in self._ears.forms[self._form.name].choices.items():
+            if name in self.found or (name in self._filled and self._asked is not None and name != self._asked.name):
+                continue
+            options = apart(matcher.matches(self._utterance.tokens))
+            meant = self._affirmed([(match.start, match) for match in options])
+            if meant and self._free(meant[-1].start, meant[-1].end):
+                match = meant[-1]
+                self._give(self._form.slots[name], matcher.meanings[match.pattern], match.start, match.end)
+
+    def take_mentions(self) -> None:
+        mentions = [mention for mention in self._utterance.mentions if self._free(mention.start, mention.end)]
+        for types in ((SlotType.DATE,), (SlotType.TIME,), (SlotType.PARTY_SIZE,)):
+            of_type = [mention for mention in mentions if _KINDS.get(mention.kind) == types]
+            meant = self._affirmed([(mention.start, mention) for mention in of_type])
+            if types == (SlotType.PARTY_SIZE,):
+                meant = self._party([mention for mention in meant if not self._is_bare(mention)])
+            self._assign(meant, [slot for slot in self._form.slots.values() if slot.type in types])
+        stays = [mention for mention in mentions if mention.kind is Kind.NIGHTS]
+        slot = next((slot for slot in self._form.slots.values() if slot.after), None)
+        if stays and slot is not None and slot.name not in self.found:
+            self._give(slot, stays[-1], stays[-1].start, stays[-1].end)
+
+    def take_asked(self) -> None:
+        """What only the slot that was asked for can mean."""
+        slot = self._asked
+        if slot is None or slot.name in self.found:
+            return
+        if slot.type is SlotType.YES_NO and self._utterance.agreement is not None:
+            self._give(slot, self._utterance.agreement, 0, 0)
+        elif slot.type in _SPELLED:
+            self._take_spelled(slot)
+
+    def take_bare_number(self) -> None:
+        numbers = [
+            (start, (start, end, value))
+            for start, end, value in self._utterance.numerals.cardinals()
+            if self._free(start, end)
+        ]
+        meant = self._affirmed(numbers) or self._single_one()
+        slot = self._slot_for_number() if meant else None
+        if slot is None or slot.name in self.found:
+            return
+        start, end, value = meant[-1]
+        raw = _from_number(slot, value)
+        if raw is not None:
+            self._give(slot, raw, start, end)
+
+    def take_words(self) -> None:
+        """The caller's own words, when the slot that was asked for takes them."""
+        slot = self._asked
+        if slot is None or slot.name in self.found or slot.type not in (SlotType.NAME, SlotType.TEXT):
+            return
+        tokens = self._utterance.tokens
+        plain = {at for match in self._utterance.polarity for at in range(match.start, match.end)}
+        if len(plain) == len(tokens):
+            return
+        if slot.type is SlotType.TEXT:
+            # A value of another slot that is nearly all of the sentence is an answer out of order, not this text.
+            if len(self._used | plain) * 10 < len(tokens) * 8:
+                self._give(slot, self._words(0, len(tokens)), 0, 0)
+            return
+        runs = [(start, end) for start, end in self._free_runs() if end - start <= 8]
+        words = [self._name(start, end) for start, end in runs]
+        best = max((word for word in words if word), key=len, default="")
+        if best:
+            self._give(slot, best, 0, 0)
+
+    def _give(self, slot: Slot, raw: object, start: int, end: int) -> None:
+        self.found.setdefault(slot.name, Given(slot.name, raw, start, end))
+        self._used.update(range(start, end))
+
+    def _free(self, start: int, end: int) -> bool:
+        return self._used.isdisjoint(range(start, end))
+
+    def _affirmed(self, found: Sequence[tuple[int, _T]]) -> list[_T]:
+        """Without what is denied, unless nothing else is left to mean ("no for five" without its comma)."""
+        kept = [value for start, value in found if not self._utterance.negated(start)]
+        return kept or [value for _, value in found]
+
+    def _assign(self, mentions: Sequence[Mention], slots: Sequence[Slot]) -> None:
+        open_slots = [slot for slot in slots if slot.name not in self.found]
+        if not mentions or not open_slots:
+            return
+        if len(open_slots) == 1:
+            pairs = [(mentions[-1], open_slots[0])]
+        elif len(mentions) >= len(open_slots):
+            pairs = list(zip(mentions, open_slots, strict=False))
+        else:
+            first = [slot for slot in open_slots if self._asked is not None and slot.name == self._asked.name]
+            empty = [slot for slot in open_slots if slot.name not in self._filled and slot not in first]
+            pairs = list(zip(mentions, first + empty or open_slots, strict=False))
+        for mention, slot in pairs:
+            self._give(slot, mention, mention.start, mention.end)
+
+    def _party(self, mentions: Sequence[Mention]) -> list[Mention]:
+        adding = [mention for mention in mentions if mention.adds and isinstance(mention.value, int)]
+        if len(adding) < 2:
+            return list(mentions)
+        total = sum(mention.value for mention in adding if isinstance(mention.value, int))
+        return [adding[0]._replace(value=total, end=adding[-1].end)]
+
+    def _is_bare(self, mention: Mention) -> bool:
+        """Whether "for seven" may mean seven o'clock, because the time was asked for and is not said otherwise."""
+        if mention.firm or self._asked is None:
+            return False
+        has_time = any(other.kind is Kind.TIME for other in self._utterance.mentions)
+        return self._asked.type in (SlotType.TIME, SlotType.NUMBER) and not has_time
+
+    def _take_spelled(self, slot: Slot) -> None:
+        numerals = self._utterance.numerals
+        best, at = (0, 0, ""), 0
+        while at < len(self._utterance.tokens):
+            end, said = numerals.spelled(at, letters=slot.type is SlotType.CODE)
+            if len(said) > len(best[2]):
+                best = (at, end, said)
+            at = max(end, at + 1)
+        if best[2] and any(char.isdigit() for char in best[2]):
+            self._give(slot, best[2], best[0], best[1])
+
+    def _single_one(self) -> list[tuple[int, int, int]]:
+        """An article alone is the number one where a number was asked for ("une")."""
+        tokens = self._utterance.tokens
+        if len(tokens) <= 2 and tokens and tokens[-1].word in self._utterance.lexicon.ones and self._free(0, len(tokens)):
+            return [(len(tokens) - 1, len(tokens), 1)]
+        return []
+
+    def _slot_for_number(self) -> Slot | None:
+        asked = self._asked
+        counted = [slot for slot in self._form.slots.values() if slot.type in _COUNTED and slot.name not in self.found]
+        empty = [slot for slot in counted if slot.name not in self._filled]
+        if asked is None:
+            # A correction that does not say of what is one of the number of people, which is changed most.
+            sizes = [slot for slot in counted if slot.type is not SlotType.TIME]
+            return (empty or sizes or [None])[0] if self._correcting else None
+        if asked.name not in self.found and asked.type in (*_COUNTED, SlotType.DATE, SlotType.CHOICE):
+            return asked
+        if asked.type in (SlotType.TEXT, SlotType.NAME, *_SPELLED) or len(empty) != 1:
+            return None
+        return empty[0]
+
+    def _free_runs(self) -> list[tuple[int, int]]:
+        runs: list[tuple[int, int]] = []
+        start = None
+        for at in range(len(self._utterance.tokens) + 1):
+            free = at < len(self._utterance.tokens) and at not in self._used
+            if free and start is None:
+                start = at
+            elif not free and start is not None:
+                runs.append((start, at))
+                start = None
+        return runs
+
+    def _words(self, start: int, end: int) -> str:
+        start, end = self._without_frame(start, end)
+        return self._utterance.said(start, end)
+
+    def _name(self, start: int, end: int) -> str:
+        start, end = self._without_frame(start, end)
+        utterance = self._utterance
+        ends = utterance.lexicon.stops - _PARTICLES
+        end = next((at for at in range(start + 1, end) if utterance.tokens[at].word in ends), end)
+        said = utterance.said(start, end)
+        letters = said.replace(".", " ").replace("-", " ").split()
+        spelled = [letter for letter in letters if len(letter) == 1 and letter.isalpha()]
+        if len(spelled) < _SPELLED_NAME:
+            return said
+        words = [word for word in letters if len(word) > 1]
+        return " ".join(words) if words else "".join(spelled).capitalize()
+
+    def _without_frame(self, start: int, end: int) -> tuple[int, int]:
+        """Without "my name is" before it and words that carry nothing around it."""
+        utterance = self._utterance
+        lead_ins = utterance.lexicon.lead_ins.matches(utterance.tokens[start:end])
+        begin = start + max((match.end for match in lead_ins if match.start == 0), default=0)
+        edge = utterance.lexicon.stops | utterance.lexicon.carriers
+        while begin < end and utterance.tokens[begin].word in edge - _PARTICLES:
+            begin += 1
+        while end > begin and utterance.tokens[end - 1].word in edge:
+            end -= 1
+        return (begin, end) if begin < end else (start, start)
+
+
+def _from_number(slot: Slot, value: int) -> object:
+    match slot.type:
+        case SlotType.TIME:
+            if value <= 24:
+                return TimeSaid(value % 24 * 60, clear=not 0 < value <= 12)
+            return TimeSaid(value // 100 * 60 + value % 100, clear=True) if value < 2400 and value % 100 < 60 else None
+        case SlotType.DATE:
+            return DaySaid(day=value) if 1 <= value <= 31 else None
+        case SlotType.CHOICE:
+            return slot.options[value - 1].name if 1 <= value <= len(slot.options) else None
+        case _:
+            return value

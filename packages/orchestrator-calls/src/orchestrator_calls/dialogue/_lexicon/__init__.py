@@ -1,0 +1,151 @@
+"""The four languages of the dialogue, compiled for reading what callers say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator_calls.dialogue._lexicon import de, en, es, fr
+from orchestrator_calls.dialogue._lexicon._model import Kind, Language, Part, Rule
+from orchestrator_calls.dialogue._matcher import Matcher
+from orchestrator_calls.dialogue._pattern import compile_pattern
+from orchestrator_calls.dialogue._text import Normaliser, Token, tidy
+
+__all__ = ["LANGUAGES", "Kind", "Language", "Lexicon", "Part", "Phrases", "Rule", "build_lexicons"]
+
+LANGUAGES: Final[Mapping[str, Callable[[], Language]]] = {
+    "en": en.language,
+    "de": de.language,
+    "es": es.language,
+    "fr": fr.language,
+}
+"""Every language a script may use, by its subtag."""
+
+
+class Phrases:
+    """Phrases with a number each; finds the longest that begins at a token, in time bounded by the longest phrase."""
+
+    def __init__(self) -> None:
+        self._root: dict[str, _Branch] = {}
+
+    def add(self, words: Iterable[str], value: int) -> None:
+        """Add a phrase; the first meaning stays."""
+        branches, branch = self._root, None
+        for word in words:
+            branch = branches.setdefault(word, _Branch(None, {}))
+            branches = branch.branches
+        if branch is not None and branch.value is None:
+            branch.value = value
+
+    def at(self, tokens: list[Token], start: int) -> tuple[int, int] | None:
+        """The token after the longest phrase at `start`, and its number."""
+        found = None
+        branches = self._root
+        for index in range(start, len(tokens)):
+            branch = branches.get(tokens[index].word)
+            if branch is None:
+                break
+            if branch.value is not None:
+                found = (index + 1, branch.value)
+            branches = branch.branches
+        return found
+
+    def first_words(self) -> Iterable[str]:
+        """The words with which a phrase can begin."""
+        return self._root.keys()
+
+
+@dataclass(slots=True)
+class _Branch:
+    value: int | None
+    branches: dict[str, _Branch]
+
+
+class Lexicon:
+    """A language, ready to be matched against."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self.normaliser = Normaliser(
+            expand=language.expand, suffixes=language.suffixes, fillers=language.fillers, umlauts=language.umlauts
+        )
+        self.numbers = self._phrases(self._numbers())
+        self.ordinals = self._phrases((form, day) for day in range(1, 32) for form in language.ordinals(day))
+        self.weekdays = self._phrases((name, n) for n, names in enumerate(language.weekdays) for name in names)
+        self.months = self._phrases((name, n) for n, names in enumerate(language.months, 1) for name in names)
+        self.ones = self._set(language.ones)
+        self.double = self._set(language.double)
+        self.oh = self._set(language.oh)
+        self.ordinal_marks = frozenset(language.ordinal_marks)
+        self.carriers = self._set((language.carriers,))
+        self.negations = self._set(language.negations)
+        self.stops = self._set((language.stops,))
+        self.rules = Matcher([(compile_pattern(rule.pattern, self.normaliser), rule) for rule in self._rules()])
+        self.polarity = Matcher(
+            [
+                (compile_pattern(pattern, self.normaliser), meaning)
+                for meaning, patterns in ((True, language.yes), (False, language.no))
+                for pattern in patterns
+            ]
+        )
+        self.lead_ins = self._matcher(language.lead_ins)
+        self.changes = self._matcher(language.changes)
+        self.everything = self._matcher(language.everything)
+        self.speaking = self._set((language.speaking,))
+        self.names = {
+            word: tag for tag, names in language.names.items() for name in names for word in self._words(name)
+        }
+        named = frozenset(
+            word for phrases in (self.numbers, self.weekdays, self.months) for word in phrases.first_words()
+        )
+        self.numeric = named | self.ones | self.oh | frozenset(self.ordinals.first_words())
+        self.common = self._set((language.common,)) | named
+
+    def _matcher(self, patterns: Iterable[str]) -> Matcher[None]:
+        return Matcher([(compile_pattern(pattern, self.normaliser), None) for pattern in patterns])
+
+    def _rules(self) -> Iterable[Rule]:
+        yield from self.language.rules
+        for part, pattern in self.language.parts:
+            yield Rule(kind=Kind.PART, pattern=pattern, part=part)
+
+    def _words(self, text: str) -> tuple[str, ...]:
+        return self.normaliser.words(tidy(text))
+
+    def _set(self, texts: Iterable[str]) -> frozenset[str]:
+        return frozenset(word for text in texts for word in self._words(text))
+
+    def _phrases(self, forms: Iterable[tuple[str, int]]) -> Phrases:
+        # Thousands of phrases are made of a few dozen words, so each word is evened out once.
+        known: dict[str, str] = {}
+        phrases = Phrases()
+        for form, value in forms:
+            said = form.replace("-", " ").split()
+            for word in said:
+                if word not in known:
+                    known[word] = self.normaliser.word(word)
+            phrases.add([known[word] for word in said], value)
+        return phrases
+
+    def _numbers(self) -> Iterable[tuple[str, int]]:
+        language = self.language
+        joint = "" if language.compounds else " "
+        thousands = f"{language.numbers(2)[0]}{joint}{language.thousand}"
+        for value in range(1000):
+            for form in language.numbers(value):
+                yield form, value
+                if 0 < value < 100:
+                    yield f"{thousands}{joint}{form}", 2000 + value
+        yield thousands, 2000
+        yield from language.extra_numbers.items()
+
+
+def build_lexicons(tags: Iterable[str]) -> dict[str, Lexicon]:
+    """Compile `tags`, each told apart from the others: a word that several share tells nothing about the language."""
+    lexicons = {tag: Lexicon(LANGUAGES[tag]()) for tag in tags}
+    everything = {tag: lexicon.common for tag, lexicon in lexicons.items()}
+    for tag, lexicon in lexicons.items():
+        others = frozenset[str]().union(*(words for other, words in everything.items() if other != tag))
+        lexicon.common = everything[tag] - others
+    return lexicons

@@ -1,0 +1,186 @@
+"""What the dialogue knows of one language: words, numbers, and how dates, times and people are said and heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from enum import StrEnum
+
+__all__ = ["Kind", "Language", "Part", "Rule", "date_", "nights", "party", "range_", "time_"]
+
+
+class Kind(StrEnum):
+    """What a rule finds."""
+
+    TIME = "time"
+    PART = "part"
+    DATE = "date"
+    RANGE = "range"
+    NIGHTS = "nights"
+    PARTY = "party"
+
+
+class Part(StrEnum):
+    """A part of the day, as far as it tells 7 from 19 o'clock."""
+
+    AM = "am"
+    PM = "pm"
+    NIGHT = "night"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One way to say a value, in the pattern notation.
+
+    The slots of these patterns are `n` a number, `n1` the same or an article that counts as one, `h` and `h1` an hour, `m` minutes
+    from 10 (or `oh five`), `m5` 5, 10, 20 or 25 minutes, `d` a day of the month, `o` the same as an ordinal, `weekday`, `month`,
+    `year`, `clock` 19:30 and `numdate` 5.6.2026.
+
+    Attributes:
+        days: For a date: how many days from today it is, when no slot says so; 7 with `weekday` for "a week on Friday".
+        unit: For a date or nights: how many days one `n` is.
+        week: For a date: the weekday is meant in the next calendar week.
+        weekend: For a date: the coming Saturday.
+        minutes: For a time: added to the hour, in minutes.
+        sign: For a time: whether `m` and `m5` are after (1) or before (-1) the hour.
+        fixed: For a time: the minutes of the day themselves (noon, midnight).
+        part: The part of the day that is said along.
+        count: For a party: how many people the words mean, when no slot says so.
+        adds: For a party: the number adds to the others of the sentence (adults, children).
+        firm: Whether the words leave no doubt about what is meant; "for four" may mean four o'clock.
+    """
+
+    kind: Kind
+    pattern: str
+    days: int | None = None
+    unit: int = 1
+    week: bool = False
+    weekend: bool = False
+    minutes: int = 0
+    sign: int = 1
+    fixed: int | None = None
+    part: Part | None = None
+    count: int | None = None
+    adds: bool = False
+    firm: bool = True
+
+
+def time_(
+    pattern: str,
+    *,
+    minutes: int = 0,
+    sign: int = 1,
+    fixed: int | None = None,
+    part: Part | None = None,
+    firm: bool = True,
+) -> Rule:
+    """A rule for a time of day."""
+    return Rule(kind=Kind.TIME, pattern=pattern, minutes=minutes, sign=sign, fixed=fixed, part=part, firm=firm)
+
+
+def date_(
+    pattern: str,
+    *,
+    days: int | None = None,
+    unit: int = 1,
+    week: bool = False,
+    weekend: bool = False,
+    part: Part | None = None,
+    firm: bool = True,
+) -> Rule:
+    """A rule for a day."""
+    return Rule(kind=Kind.DATE, pattern=pattern, days=days, unit=unit, week=week, weekend=weekend, part=part, firm=firm)
+
+
+def range_(pattern: str) -> Rule:
+    """A rule for two days of one month: the first two day numbers of the pattern."""
+    return Rule(kind=Kind.RANGE, pattern=pattern)
+
+
+def nights(pattern: str, *, unit: int = 1, count: int | None = None) -> Rule:
+    """A rule for how long a stay is."""
+    return Rule(kind=Kind.NIGHTS, pattern=pattern, unit=unit, count=count)
+
+
+def party(pattern: str, *, count: int | None = None, adds: bool = False, firm: bool = True) -> Rule:
+    """A rule for how many people."""
+    return Rule(kind=Kind.PARTY, pattern=pattern, count=count, adds=adds, firm=firm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """The words of one language, all of them as people write them.
+
+    Attributes:
+        tag: Its BCP 47 primary subtag.
+        names: The names of other languages and its own, in this language, by subtag.
+        expand: See `Normaliser`; `suffixes`, `fillers` and `umlauts` too.
+        common: Frequent words by which the language is told from the others.
+        numbers: A number from 0 to 999, in every spelling.
+        thousand: The word for 1000.
+        compounds: Whether a number is one word, whatever its size.
+        extra_numbers: Further phrases that are numbers.
+        ones: Articles that count as one before a unit.
+        double: Words before a digit that repeat it ("double five").
+        oh: Words that are a zero in a row of digits.
+        ordinals: A day of the month as an ordinal, in every spelling.
+        ordinal_marks: What follows digits in an ordinal ("5th").
+        weekdays: Names of days by number, Monday is 0.
+        months: Names of months, January is 1.
+        rules: How dates, times, nights and numbers of people are said.
+        parts: Words for parts of the day, in the pattern notation.
+        yes: Agreement, in the pattern notation.
+        no: The opposite.
+        carriers: Words that may stand before a value without changing it ("at", "on the").
+        negations: Words before a value that is not meant ("not seven, eight").
+        lead_ins: How an answer in free words begins ("my name is").
+        stops: Words at which a name in the middle of a sentence ends.
+        called: How people name a value of a slot type ("the time", "the day"), in the pattern notation.
+        changes: How people say that something is to be changed, in the pattern notation.
+        speaking: Words beside the name of a language that ask for it.
+        everything: How people say that nothing of it is right, in the pattern notation.
+        examples: Words for a value of each slot type, to try patterns with.
+        say_date: A date in words, with its year when it is given.
+        say_time: A time of day in words.
+        say_people: A number of people in words.
+        say_nights: A number of nights in words.
+        say_yes_no: The words for yes and no.
+    """
+
+    tag: str
+    names: Mapping[str, tuple[str, ...]]
+    common: str
+    numbers: Callable[[int], tuple[str, ...]]
+    thousand: str
+    ordinals: Callable[[int], tuple[str, ...]]
+    ordinal_marks: tuple[str, ...]
+    weekdays: tuple[tuple[str, ...], ...]
+    months: tuple[tuple[str, ...], ...]
+    rules: tuple[Rule, ...]
+    parts: tuple[tuple[Part, str], ...]
+    yes: tuple[str, ...]
+    no: tuple[str, ...]
+    carriers: str
+    negations: tuple[str, ...]
+    lead_ins: tuple[str, ...]
+    stops: str
+    called: Mapping[str, tuple[str, ...]]
+    changes: tuple[str, ...]
+    speaking: str
+    everything: tuple[str, ...]
+    examples: Mapping[str, str]
+    say_date: Callable[[date, bool], str]
+    say_time: Callable[[time], str]
+    say_people: Callable[[int], str]
+    say_nights: Callable[[int], str]
+    say_yes_no: tuple[str, str]
+    expand: Mapping[str, str] = field(default_factory=dict[str, str])
+    suffixes: Mapping[str, str] = field(default_factory=dict[str, str])
+    fillers: tuple[str, ...] = ()
+    umlauts: bool = False
+    compounds: bool = False
+    extra_numbers: Mapping[str, int] = field(default_factory=dict[str, int])
+    ones: tuple[str, ...] = ()
+    double: tuple[str, ...] = ()
+    oh: tuple[str, ...] = ()

@@ -1,0 +1,263 @@
+"""German."""
+
+from __future__ import annotations
+
+from datetime import date, time
+
+from orchestrator_calls.dialogue._lexicon._model import Language, Part, date_, nights, party, range_, time_
+
+__all__ = ["language"]
+
+_SMALL = "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn"
+_UNITS = tuple(_SMALL.split())
+_TENS = ["-", "-", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
+_STEMS = "- erst zweit dritt viert fünft sechst siebt acht neunt zehnt elft zwölft dreizehnt vierzehnt fünfzehnt sechzehnt siebzehnt achtzehnt neunzehnt"
+_ORDINAL_STEMS = tuple(_STEMS.split())
+_WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+_MONTHS = (
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+)
+_OTHER_MONTHS = {1: ("Jänner",), 2: ("Feber",), 6: ("Juno",), 7: ("Julei",)}
+_DAY_PARTS = ("Morgen", "Vormittag", "Mittag", "Nachmittag", "Abend", "Nacht")
+
+
+def _below_hundred(n: int) -> str:
+    if n < 20:
+        return _UNITS[n]
+    unit = n % 10
+    head = "" if unit == 0 else ("ein" if unit == 1 else _UNITS[unit]) + "und"
+    return head + _TENS[n // 10]
+
+
+def _numbers(n: int) -> tuple[str, ...]:
+    if n == 2:
+        return ("zwei", "zwo")
+    if n < 100:
+        return (_below_hundred(n),)
+    unit = _UNITS[n // 100]
+    heads = ("einhundert", "hundert") if n < 200 else (f"{unit}hundert",)
+    rest = _below_hundred(n % 100) if n % 100 else ""
+    return tuple(head + rest for head in heads)
+
+
+def _ordinals(day: int) -> tuple[str, ...]:
+    stem = _ORDINAL_STEMS[day] if day < 20 else _below_hundred(day) + "st"
+    return tuple(stem + ending for ending in ("e", "en", "er", "em"))
+
+
+def _say_date(day: date, with_year: bool) -> str:  # noqa: FBT001 - called through a field
+    said = f"{_WEEKDAYS[day.weekday()]}, den {day.day}. {_MONTHS[day.month - 1]}"
+    return f"{said} {day.year}" if with_year else said
+
+
+def _say_time(at: time) -> str:
+    return f"{at.hour} Uhr {at.minute}" if at.minute else f"{at.hour} Uhr"
+
+
+def _say_people(count: int) -> str:
+    return "1 Person" if count == 1 else f"{count} Personen"
+
+
+def _say_nights(count: int) -> str:
+    return "1 Nacht" if count == 1 else f"{count} Nächte"
+
+
+_RULES = (
+    time_("{clock} [uhr]"),
+    time_("(um|gegen|so um|so gegen) {h}", firm=False),
+    time_("{h1} uhr [{m}]"),
+    time_("{h1} uhr {m5}"),
+    time_("halb {h1}", minutes=-30),
+    time_("viertel nach {h1}", minutes=15),
+    time_("viertel vor {h1}", minutes=-15),
+    time_("viertel {h1}", minutes=-45),
+    time_("(dreiviertel|drei viertel) {h1}", minutes=-15),
+    time_("{m5} [minuten] nach {h1}"),
+    time_("{m5} [minuten] vor {h1}", sign=-1),
+    time_("{m5} [minuten] nach halb {h1}", minutes=-30),
+    time_("{m5} [minuten] vor halb {h1}", minutes=-30, sign=-1),
+    time_("mitternacht", fixed=0),
+    date_("heute", days=0),
+    date_("heute (morgen|früh|vormittag)", days=0, part=Part.AM),
+    date_("heute (mittag|nachmittag|abend|nacht)", days=0, part=Part.PM),
+    date_("morgen", days=1),
+    date_("morgen (früh|vormittag)", days=1, part=Part.AM),
+    date_("morgen (mittag|nachmittag|abend|nacht)", days=1, part=Part.PM),
+    date_("übermorgen", days=2),
+    date_("übermorgen (früh|vormittag)", days=2, part=Part.AM),
+    date_("übermorgen (mittag|nachmittag|abend)", days=2, part=Part.PM),
+    date_("{weekday}"),
+    date_("{weekday} (früh|morgen|vormittag)", part=Part.AM),
+    date_("{weekday} (mittag|nachmittag|abend|nacht)", part=Part.PM),
+    date_("{weekday} (nächster|kommender) woche", week=True),
+    date_("nächste woche [am] {weekday}", week=True),
+    date_("übernächsten {weekday}", days=7),
+    date_("{weekday} in (einer woche|acht tagen)", days=7),
+    date_("[{weekday} [den|dem|der]] ({o}|{d}) [des] {month} [{year}]"),
+    date_("[{weekday} [den|dem|der]] {o} {o} [{year}]"),
+    date_("(am|den|dem|der|zum|vom) [{weekday}] [den|dem|der] {o}", firm=False),
+    date_("(am|zum) {d}", firm=False),
+    date_("{weekday} [den|dem|der] ({o}|{d})"),
+    date_("[{weekday} [den|dem]] {numdate}"),
+    date_("in {n1} (tag|tage|tagen)"),
+    date_("in {n1} (woche|wochen)", unit=7),
+    date_("(heute in einer woche|heute in acht tagen)", days=7),
+    date_("(morgen in einer woche|morgen in acht tagen)", days=8),
+    date_("wochenende", weekend=True),
+    range_("({o}|{d}) (bis|bis zum) ({o}|{d}) {month}"),
+    nights("{n1} (nacht|nächte|nächten|übernachtung|übernachtungen)"),
+    nights("{n1} (woche|wochen)", unit=7),
+    party("für {n}", firm=False),
+    party("{n1} (person|personen|leute|gast|gäste|mann|plätze)"),
+    party("{n} (bis|oder) {n} (personen|leute|gäste)"),
+    party("{n1} (erwachsene|erwachsener|erwachsenen|kind|kinder|kindern)", adds=True),
+    party("(wir sind|sind wir|wir wären|wir kommen zu) {n}"),
+    *(
+        party(f"[wir sind|sind wir|wir wären|wir kommen] {words}", count=count)
+        for count, words in {
+            2: "zu zweit",
+            3: "zu dritt",
+            4: "zu viert",
+            5: "zu fünft",
+            6: "zu sechst",
+            7: "zu siebt",
+            8: "(zu acht|zu acht personen)",
+            9: "zu neunt",
+            10: "zu zehnt",
+        }.items()
+    ),
+    party(
+        "(nur ich|nur mich|nur für mich|für mich allein|für mich alleine|ich allein|ich alleine|ich bin allein)",
+        count=1,
+    ),
+    party("(meine|mein|meinen) (frau|mann|freundin|freund|partner|partnerin) und (ich|mich)", count=2),
+)
+
+_EXPAND = {
+    **{f"{day}{part}": f"{day} {part}" for day in _WEEKDAYS for part in _DAY_PARTS},
+    "gibt's": "gibt es",
+    "gibts": "gibt es",
+    "geht's": "geht es",
+    "gehts": "geht es",
+    "hab": "habe",
+    "hätt": "hätte",
+    "möcht": "möchte",
+    "brauch": "brauche",
+    "nen": "einen",
+    "ne": "eine",
+    "ner": "einer",
+    "dreiviertel": "drei viertel",
+    "fürs": "für das",
+    "heut": "heute",
+}
+
+
+def language() -> Language:
+    """German as it is spoken on the telephone."""
+    return Language(
+        tag="de",
+        names={"de": ("Deutsch",), "en": ("Englisch",), "es": ("Spanisch",), "fr": ("Französisch",)},
+        expand=_EXPAND,
+        suffixes={"s": "es", "n": "einen", "ne": "eine"},
+        fillers=(
+            "äh",
+            "ähm",
+            "öhm",
+            "ehm",
+            "hm",
+            "hmm",
+            "mhm",
+            "also",
+            "bitte",
+            "bitteschön",
+            "mal",
+            "eigentlich",
+            "halt",
+            "tja",
+        ),
+        umlauts=True,
+        compounds=True,
+        common=(
+            "der die das und ist nicht ich sie wir ihr ein eine einen einer mit für auf bei von zum zur haben hätte möchte möchten würde "
+            "gerne gern bitte danke guten tag morgen abend hallo ja nein kein keine wie wann wo was welche gibt es mein meine name "
+            "zimmer tisch reservieren buchen brauche brauchen heute uhr personen heiße sprechen sprich kann können noch auch dem den des bin "
+            "sind wollen will etwas jemand"
+        ),
+        numbers=_numbers,
+        thousand="tausend",
+        extra_numbers={"ein dutzend": 12},
+        ones=("ein", "eine", "einen", "einer", "einem"),
+        double=("doppel", "zweimal"),
+        ordinals=_ordinals,
+        ordinal_marks=(),
+        weekdays=tuple((day, *(("Sonnabend",) if day == "Samstag" else ())) for day in _WEEKDAYS),
+        months=tuple((month, *_OTHER_MONTHS.get(number, ())) for number, month in enumerate(_MONTHS, 1)),
+        rules=_RULES,
+        parts=(
+            (Part.AM, "(morgens|vormittags|vormittag|früh|in der früh|am morgen|am vormittag)"),
+            (Part.PM, "(mittags|nachmittags|abends|mittag|nachmittag|abend|am mittag|am nachmittag|am abend)"),
+            (Part.NIGHT, "(nachts|in der nacht)"),
+        ),
+        yes=(
+            "(ja|jawohl|jap|jo|joa|genau|richtig|korrekt|stimmt|gern|gerne|natürlich|klar|selbstverständlich|sicher|perfekt|okay|ok|passt|super|prima|wunderbar)",
+            "(das|so) (stimmt|passt|ist richtig|ist korrekt|ist gut|ist ok|ist okay)",
+            "(kein problem|gut|in ordnung|alles klar|alles richtig|sehr gerne|sehr gut|auf jeden fall)",
+        ),
+        no=(
+            "nein (danke|danke schön|vielen dank)",
+            "(nein|nee|nö|falsch|nicht|keinesfalls|nein danke)",
+            "[das|so] [stimmt|passt|ist] [so|ganz] nicht [ganz|so] [richtig|korrekt]",
+            "(das|da) (ist|war) (falsch|nicht richtig)",
+        ),
+        carriers="am um für den dem der die das gegen ab zum diesen diesem kommenden nächsten bis von vom auf zu so",
+        negations=("nicht", "nein", "kein", "keine"),
+        lead_ins=(
+            "[ja|gut|okay|ok] (mein|der) [nach|vor] name (ist|wäre|lautet)",
+            "[ja|gut|okay|ok] (ich (heiße|bin)|das (ist|wäre)|es ist|hier (ist|spricht))",
+            "[und zwar] (auf|unter) (den|dem|meinen) namen [von]",
+            "[und zwar] (auf|unter) namen",
+            "[ja|gut|okay] (ich (möchte|hätte gern|hätte gerne|brauche|will|bräuchte|würde gern|würde gerne)|wir (möchten|hätten gern|hätten gerne|brauchen|bräuchten)|(können|könnten) sie mir)",
+            "(auf|name)",
+        ),
+        stops="und für am um ab bis mit heute morgen übermorgen nächsten zu aber danke vom das ist",
+        called={
+            "date": ("(datum|tag)",),
+            "time": ("(uhrzeit|zeit)",),
+            "party_size": ("(anzahl|personenzahl|personen|gäste|wie viele|zahl der (personen|gäste))",),
+            "phone": ("(telefonnummer|handynummer|rufnummer|nummer)",),
+            "code": ("(code|nummer|reservierungsnummer|bestätigungsnummer|buchungsnummer)",),
+            "room": ("(zimmer|zimmernummer)",),
+            "name": ("(name|namen)",),
+        },
+        changes=("(ändern|korrigieren|ändere|korrigiere|anders|andere|anderen|anderes)", "(das|es) (soll|sollte|muss)"),
+        speaking="auf sprechen sprichst spricht in",
+        everything=("(alles|von vorn|von vorne|noch (mal|einmal) von vorn|noch (mal|einmal) von vorne)",),
+        examples={
+            "date": "am Freitag",
+            "time": "um halb acht",
+            "party_size": "vier Personen",
+            "number": "vier",
+            "phone": "fünf fünf fünf eins zwei drei vier fünf",
+            "room": "vier eins zwei",
+            "code": "A B eins zwei drei vier fünf sechs",
+            "name": "Müller",
+            "text": "Müller",
+            "yes_no": "ja",
+        },
+        say_date=_say_date,
+        say_time=_say_time,
+        say_people=_say_people,
+        say_nights=_say_nights,
+        say_yes_no=("ja", "nein"),
+    )

@@ -1,0 +1,255 @@
+"""Spanish."""
+
+from __future__ import annotations
+
+from datetime import date, time
+
+from orchestrator_calls.dialogue._lexicon._model import Language, Part, date_, nights, party, range_, time_
+
+__all__ = ["language"]
+
+_SMALL = [
+    "cero",
+    "uno",
+    "dos",
+    "tres",
+    "cuatro",
+    "cinco",
+    "seis",
+    "siete",
+    "ocho",
+    "nueve",
+    "diez",
+    "once",
+    "doce",
+    "trece",
+    "catorce",
+    "quince",
+    "dieciséis",
+    "diecisiete",
+    "dieciocho",
+    "diecinueve",
+    "veinte",
+    "veintiuno",
+    "veintidós",
+    "veintitrés",
+    "veinticuatro",
+    "veinticinco",
+    "veintiséis",
+    "veintisiete",
+    "veintiocho",
+    "veintinueve",
+]
+_TENS = ["-", "-", "-", "treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa"]
+_HUNDREDS = [
+    "-",
+    "ciento",
+    "doscientos",
+    "trescientos",
+    "cuatrocientos",
+    "quinientos",
+    "seiscientos",
+    "setecientos",
+    "ochocientos",
+    "novecientos",
+]
+_ORDINALS = {1: ("primero", "primer", "uno"), 2: ("segundo",), 3: ("tercero", "tercer")}
+_WEEKDAYS = ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo")
+_MONTHS = (
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
+)
+
+
+def _below_hundred(n: int) -> tuple[str, ...]:
+    if n == 21:
+        return ("veintiuno", "veintiún", "veintiuna")
+    if n < 30:
+        return (_SMALL[n],)
+    tens = _TENS[n // 10]
+    if n % 10 == 0:
+        return (tens,)
+    units = ("uno", "un", "una") if n % 10 == 1 else (_SMALL[n % 10],)
+    return tuple(f"{tens} y {unit}" for unit in units)
+
+
+def _numbers(n: int) -> tuple[str, ...]:
+    if n < 100:
+        return _below_hundred(n)
+    if n == 100:
+        return ("cien", "ciento")
+    head = _HUNDREDS[n // 100]
+    return (head,) if n % 100 == 0 else tuple(f"{head} {rest}" for rest in _below_hundred(n % 100))
+
+
+def _ordinals(day: int) -> tuple[str, ...]:
+    return _ORDINALS.get(day, ())
+
+
+def _say_date(day: date, with_year: bool) -> str:  # noqa: FBT001 - called through a field
+    said = f"{_WEEKDAYS[day.weekday()]} {day.day} de {_MONTHS[day.month - 1]}"
+    return f"{said} de {day.year}" if with_year else said
+
+
+def _part_of_day(hour: int) -> str:
+    if hour < 6:
+        return "de la madrugada"
+    if hour < 12:
+        return "de la mañana"
+    return "de la tarde" if hour < 20 else "de la noche"
+
+
+def _say_time(at: time) -> str:
+    if at == time(12, 0):
+        return "las 12 del mediodía"
+    if at == time(0, 0):
+        return "las 12 de la noche"
+    hour = (at.hour - 1) % 12 + 1
+    minutes = {0: "", 15: " y cuarto", 30: " y media"}.get(at.minute, f" y {at.minute}")
+    return f"{'la' if hour == 1 else 'las'} {hour}{minutes} {_part_of_day(at.hour)}"
+
+
+def _say_people(count: int) -> str:
+    return "1 persona" if count == 1 else f"{count} personas"
+
+
+def _say_nights(count: int) -> str:
+    return "1 noche" if count == 1 else f"{count} noches"
+
+
+_RULES = (
+    time_("(la|las) {h1} [en punto]"),
+    time_("(la|las) {h1} [y] {m}"),
+    time_("(la|las) {h1} y {m5}"),
+    time_("(la|las) {h1} y media", minutes=30),
+    time_("(la|las) {h1} y cuarto", minutes=15),
+    time_("(la|las) {h1} menos cuarto", minutes=-15),
+    time_("(la|las) {h1} menos {m5}", sign=-1),
+    time_("{h1} y media", minutes=30),
+    time_("{h1} y cuarto", minutes=15),
+    time_("{h1} menos cuarto", minutes=-15),
+    time_("{h} (horas|en punto)"),
+    time_("{h} y {m} [horas]", firm=False),
+    time_("{clock} [horas]"),
+    time_("(al|a) mediodía", fixed=720),
+    time_("a [la] medianoche", fixed=0),
+    date_("hoy", days=0),
+    date_("(esta mañana|hoy por la mañana)", days=0, part=Part.AM),
+    date_("(esta (noche|tarde)|hoy (por|en) la (noche|tarde))", days=0, part=Part.PM),
+    date_("mañana", days=1),
+    date_("mañana (por|en|a) la mañana", days=1, part=Part.AM),
+    date_("mañana (por|en|a) la (tarde|noche)", days=1, part=Part.PM),
+    date_("pasado mañana", days=2),
+    date_("{weekday} [que viene|próximo]"),
+    date_("{weekday} [que viene|próximo] (por|en|a) la mañana", part=Part.AM),
+    date_("{weekday} [que viene|próximo] (por|en|a) la (tarde|noche)", part=Part.PM),
+    date_("{weekday} de la (próxima semana|semana que viene)", week=True),
+    date_("la (próxima semana|semana que viene) el {weekday}", week=True),
+    date_("{weekday} (dentro de|en) una semana", days=7),
+    date_("[{weekday} [día]] ({o}|{d}) [de] {month} [(de|del) {year}]"),
+    date_("el [{weekday}] [día] ({o}|{d})", firm=False),
+    date_("{weekday} [día] {d}"),
+    date_("[{weekday}] {numdate}"),
+    date_("(dentro de|en) {n1} (día|días)"),
+    date_("(dentro de|en) {n1} (semana|semanas)", unit=7),
+    date_("fin de semana", weekend=True),
+    range_("(del|desde el|de) {d} (al|hasta el|a) {d} [de] {month}"),
+    nights("{n1} (noche|noches)"),
+    nights("{n1} (semana|semanas)", unit=7),
+    party("para {n}", firm=False),
+    party("{n1} (persona|personas|comensal|comensales|huésped|huéspedes)"),
+    party("{n} (o|a) {n} (personas|comensales)"),
+    party("{n1} (adulto|adultos|niño|niños|niña|niñas)", adds=True),
+    party("(somos|seremos|seríamos|estaremos|vamos a ser|vamos) {n}"),
+    party("(solo yo|solo para mí|para mí solo|para mí sola|yo solo|yo sola|solamente yo|voy solo|voy sola)", count=1),
+    party("mi (mujer|marido|esposa|esposo|pareja|novia|novio|amigo|amiga) y (yo|para mí)", count=2),
+)
+
+
+def language() -> Language:
+    """Spanish as it is spoken on the telephone."""
+    return Language(
+        tag="es",
+        names={"es": ("español", "castellano"), "en": ("inglés",), "de": ("alemán",), "fr": ("francés",)},
+        expand={"pa": "para"},
+        fillers=("eh", "ehm", "em", "este pues", "pues", "mmm", "hm", "por favor", "porfa", "o sea", "a ver"),
+        common=(
+            "el los las una unos que por para con del quiero quería quisiera querría me gustaría reservar una mesa habitación buenos días "
+            "buenas tardes noches hola gracias sí señor señora cómo cuándo dónde cuál qué hay tiene tienen puedo puede necesito mi nombre "
+            "soy llamo somos personas hoy mañana está estoy es son muy también algo alguien hablar"
+        ),
+        numbers=_numbers,
+        thousand="mil",
+        extra_numbers={"un par": 2, "un par de": 2, "una docena": 12},
+        ones=("un", "una"),
+        double=("doble",),
+        ordinals=_ordinals,
+        ordinal_marks=("o", "ro"),
+        weekdays=tuple((day,) for day in _WEEKDAYS),
+        months=tuple((month, *(("setiembre",) if month == "septiembre" else ())) for month in _MONTHS),
+        rules=_RULES,
+        parts=(
+            (Part.AM, "(de|por|en) la (mañana|madrugada)"),
+            (Part.PM, "(de|por|en|a) la tarde"),
+            (Part.PM, "(del mediodía|cena|cenar|esta noche)"),
+            (Part.NIGHT, "(de|por|en|a) la noche"),
+        ),
+        yes=(
+            "(sí|si|claro|correcto|exacto|exactamente|perfecto|vale|bueno|bien|genial|cierto|efectivamente|okay|ok|adelante)",
+            "(por supuesto|de acuerdo|está bien|así es|eso es|es correcto|me parece bien|muy bien|claro que sí|desde luego|todo correcto)",
+        ),
+        no=(
+            "no (gracias|muchas gracias)",
+            "(no|nada|tampoco|incorrecto|mal|falso)",
+            "no [es|está] (correcto|bien|así|exacto|exactamente|cierto)",
+            "(está mal|es incorrecto|no no)",
+        ),
+        carriers="el la las los a para este esta próximo sobre hacia desde hasta al del de en",
+        negations=("no",),
+        lead_ins=(
+            "[sí|bueno|vale] (mi|el) (nombre|apellido) es",
+            "[sí|bueno|vale] (me llamo|soy|es|a nombre de|al nombre de|al nombre|a mi nombre)",
+            "[sí|bueno|vale] (quiero|quería|quisiera|querría|necesito|me gustaría|(puede|podría) traerme|nos gustaría)",
+            "nombre",
+        ),
+        stops="y para el la a con hasta hoy mañana desde pero gracias que es",
+        called={
+            "date": ("(fecha|día)",),
+            "time": ("hora",),
+            "party_size": ("(número de personas|personas|comensales|cuántos|cuántas|cuántas personas)",),
+            "phone": ("(teléfono|número de teléfono|móvil)",),
+            "code": ("(código|número|número de (reserva|confirmación))",),
+            "room": ("(habitación|número de habitación)",),
+            "name": ("(nombre|apellido)",),
+        },
+        changes=("(cambiar|corregir|modificar|cambie|cambia|corrija|otra|otro)", "(debería|debe|tiene que) ser"),
+        speaking="en hablar habla hablan hablo hablamos",
+        everything=("(todo|desde el principio|empezar de nuevo|otra vez desde el principio)",),
+        examples={
+            "date": "el viernes",
+            "time": "a las siete y media",
+            "party_size": "cuatro personas",
+            "number": "cuatro",
+            "phone": "cinco cinco cinco uno dos tres cuatro cinco",
+            "room": "cuatro uno dos",
+            "code": "A B uno dos tres cuatro cinco seis",
+            "name": "García",
+            "text": "García",
+            "yes_no": "sí",
+        },
+        say_date=_say_date,
+        say_time=_say_time,
+        say_people=_say_people,
+        say_nights=_say_nights,
+        say_yes_no=("sí", "no"),
+    )

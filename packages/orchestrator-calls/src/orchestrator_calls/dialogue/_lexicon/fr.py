@@ -1,0 +1,249 @@
+"""French."""
+
+from __future__ import annotations
+
+from datetime import date, time
+
+from orchestrator_calls.dialogue._lexicon._model import Language, Part, date_, nights, party, range_, time_
+
+__all__ = ["language"]
+
+_SMALL = [
+    "zéro",
+    "un",
+    "deux",
+    "trois",
+    "quatre",
+    "cinq",
+    "six",
+    "sept",
+    "huit",
+    "neuf",
+    "dix",
+    "onze",
+    "douze",
+    "treize",
+    "quatorze",
+    "quinze",
+    "seize",
+    "dix-sept",
+    "dix-huit",
+    "dix-neuf",
+]
+_TENS = {20: ("vingt",), 30: ("trente",), 40: ("quarante",), 50: ("cinquante",), 60: ("soixante",)}
+_SWISS_TENS = {70: ("septante",), 80: ("huitante", "octante"), 90: ("nonante",)}
+_WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+_MONTHS = (
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+)
+
+
+def _regular(n: int, tens: tuple[str, ...]) -> tuple[str, ...]:
+    unit = n % 10
+    if unit == 0:
+        return tens
+    if unit == 1:
+        return tuple(f"{ten} et {one}" for ten in tens for one in ("un", "une"))
+    return tuple(f"{ten} {_SMALL[unit]}" for ten in tens)
+
+
+def _below_hundred(n: int) -> tuple[str, ...]:
+    if n < 20:
+        return (_SMALL[n],)
+    if n < 70:
+        return _regular(n, _TENS[n // 10 * 10])
+    swiss = _regular(n, _SWISS_TENS[n // 10 * 10])
+    if n < 80:
+        joint = " et " if n == 71 else " "
+        return (f"soixante{joint}{_SMALL[n - 60]}", *swiss)
+    if n == 80:
+        return ("quatre-vingts", "quatre-vingt", *swiss)
+    units = ("un", "une") if n == 81 else (_SMALL[n - 80],)
+    return (*(f"quatre-vingt {unit}" for unit in units), *swiss)
+
+
+def _numbers(n: int) -> tuple[str, ...]:
+    if n < 100:
+        return _below_hundred(n)
+    heads = ("cent",) if n < 200 else (f"{_SMALL[n // 100]} cent", f"{_SMALL[n // 100]} cents")
+    if n % 100 == 0:
+        return heads
+    return tuple(f"{head} {rest}" for head in heads for rest in _below_hundred(n % 100))
+
+
+def _ordinals(day: int) -> tuple[str, ...]:
+    return ("premier",) if day == 1 else ()
+
+
+def _say_date(day: date, with_year: bool) -> str:  # noqa: FBT001 - called through a field
+    number = "1er" if day.day == 1 else str(day.day)
+    said = f"{_WEEKDAYS[day.weekday()]} {number} {_MONTHS[day.month - 1]}"
+    return f"{said} {day.year}" if with_year else said
+
+
+def _say_time(at: time) -> str:
+    if at == time(12, 0):
+        return "midi"
+    if at == time(0, 0):
+        return "minuit"
+    hours = f"{at.hour} heure{'s' if at.hour > 1 else ''}"
+    return f"{hours} {at.minute}" if at.minute else hours
+
+
+def _say_people(count: int) -> str:
+    return "1 personne" if count == 1 else f"{count} personnes"
+
+
+def _say_nights(count: int) -> str:
+    return "1 nuit" if count == 1 else f"{count} nuits"
+
+
+_RULES = (
+    time_("{h1} (heure|heures|h) [{m}]"),
+    time_("{h1} (heure|heures|h) {m5}"),
+    time_("{h1} (heure|heures|h) et (demie|demi)", minutes=30),
+    time_("{h1} (heure|heures|h) [et] quart", minutes=15),
+    time_("{h1} (heure|heures|h) moins [le] quart", minutes=-15),
+    time_("{h1} (heure|heures|h) moins {m5}", sign=-1),
+    time_("{clock}"),
+    time_("(à|vers) {h}", firm=False),
+    time_("{h} et (demie|demi)", minutes=30),
+    time_("midi", fixed=720),
+    time_("midi et (demi|demie)", fixed=750),
+    time_("minuit", fixed=0),
+    date_("aujourd'hui", days=0),
+    date_("ce matin", days=0, part=Part.AM),
+    date_("(ce soir|cet après-midi|cette nuit)", days=0, part=Part.PM),
+    date_("demain", days=1),
+    date_("demain matin", days=1, part=Part.AM),
+    date_("demain (soir|après-midi)", days=1, part=Part.PM),
+    date_("après-demain", days=2),
+    date_("après-demain matin", days=2, part=Part.AM),
+    date_("après-demain (soir|après-midi)", days=2, part=Part.PM),
+    date_("{weekday} [prochain|qui vient]"),
+    date_("{weekday} [prochain|qui vient] matin", part=Part.AM),
+    date_("{weekday} [prochain|qui vient] (soir|après-midi)", part=Part.PM),
+    date_("{weekday} de la semaine prochaine", week=True),
+    date_("la semaine prochaine [le] {weekday}", week=True),
+    date_("{weekday} en huit", days=7),
+    date_("[{weekday} [le]] ({o}|{d}) {month} [{year}]"),
+    date_("le [{weekday}] ({o}|{d})", firm=False),
+    date_("{weekday} [le] {d}"),
+    date_("[{weekday}] {numdate}"),
+    date_("(dans|d'ici) {n1} (jour|jours)"),
+    date_("(dans|d'ici) {n1} (semaine|semaines)", unit=7),
+    date_("week-end [prochain]", weekend=True),
+    range_("({o}|{d}) (au|jusqu'au) ({o}|{d}) {month}"),
+    nights("{n1} (nuit|nuits|nuitée|nuitées)"),
+    nights("{n1} (semaine|semaines)", unit=7),
+    party("pour {n}", firm=False),
+    party("{n1} (personne|personnes|convive|convives|couvert|couverts)"),
+    party("{n} (ou|à) {n} (personnes|convives|couverts)"),
+    party("{n1} (adulte|adultes|enfant|enfants)", adds=True),
+    party("(nous sommes|nous serons|nous serions|on est|on sera|on serait) [à] {n}"),
+    party("(juste|seulement|que) (moi|pour moi)", count=1),
+    party("(pour moi (seul|seule)|moi (seul|seule)|je suis (seul|seule)|je serai (seul|seule))", count=1),
+    party("(ma|mon) (femme|mari|compagne|compagnon|copine|copain|amie|ami) et (moi|pour moi)", count=2),
+)
+
+
+def language() -> Language:
+    """French as it is spoken on the telephone."""
+    return Language(
+        tag="fr",
+        names={"fr": ("français",), "en": ("anglais",), "de": ("allemand",), "es": ("espagnol",)},
+        fillers=(
+            "euh",
+            "heu",
+            "ben",
+            "bah",
+            "hum",
+            "hm",
+            "alors",
+            "donc",
+            "s'il vous plaît",
+            "s'il te plaît",
+            "svp",
+            "du coup",
+        ),
+        common=(
+            "le les des et est je vous nous une avec pour dans sur qui que quoi quand où quel quelle votre voudrais voudrions aimerais "
+            "souhaite souhaiterais réserver table chambre bonjour bonsoir merci oui non ce cette il elle sont avez ai ma mon suis "
+            "appelle personnes demain aujourd hui soir peux pouvez puis besoin parler quelqu aussi très c j s plaît"
+        ),
+        numbers=_numbers,
+        thousand="mille",
+        extra_numbers={"une douzaine": 12},
+        ones=("un", "une"),
+        double=("double",),
+        ordinals=_ordinals,
+        ordinal_marks=("er",),
+        weekdays=tuple((day,) for day in _WEEKDAYS),
+        months=tuple((month,) for month in _MONTHS),
+        rules=_RULES,
+        parts=(
+            (Part.AM, "(du matin|le matin|dans la matinée)"),
+            (Part.PM, "(du soir|le soir|de l'après-midi|l'après-midi|dans l'après-midi|soir|dîner)"),
+            (Part.NIGHT, "(de la nuit|dans la nuit)"),
+        ),
+        yes=(
+            "(oui|ouais|exact|exactement|correct|parfait|voilà|volontiers|absolument|certainement|tout à fait|okay|ok|entendu|super)",
+            "(d'accord|bien sûr|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|très bien|tout à fait)",
+        ),
+        no=(
+            "non (merci|merci beaucoup)",
+            "(non|faux|incorrect|nan|pas)",
+            "(ce n'est pas|c'est pas|pas) [tout à fait|vraiment|du tout] [ça|exact|correct|bon|juste]",
+            "(c'est faux|c'est incorrect|rien d'autre|non merci)",
+        ),
+        carriers="le la les à pour ce vers dès du au jusqu en de l",
+        negations=("pas", "non"),
+        lead_ins=(
+            "[oui|bien] (mon|le) (nom|prénom) (est|c'est)",
+            "[oui|bien] (je m'appelle|je suis|c'est|ce sera|ce serait|moi c'est)",
+            "[c'est] (au nom de|au nom d|sous le nom de|sous le nom|au nom)",
+            "[oui|bien] (je (voudrais|veux|souhaite|souhaiterais)|j'aimerais|j'ai besoin (de|d)|il me faudrait|il nous faudrait|nous (voudrions|aimerions)|(pouvez|pourriez) vous m'apporter)",
+            "nom",
+        ),
+        stops="et pour le la à avec jusqu demain aujourd ce mais merci du c est qui",
+        called={
+            "date": ("(date|jour)",),
+            "time": ("(heure|horaire)",),
+            "party_size": ("(nombre de (personnes|couverts)|personnes|couverts|combien)",),
+            "phone": ("(téléphone|numéro de téléphone|numéro)",),
+            "code": ("(code|numéro|numéro de (réservation|confirmation))",),
+            "room": ("(chambre|numéro de chambre)",),
+            "name": ("(nom|prénom)",),
+        },
+        changes=("(changer|modifier|corriger|changez|modifiez|corrigez|autre)", "(devrait|doit) être"),
+        speaking="en parler parlez parle parlons",
+        everything=("(tout|depuis le début|recommencer|recommencez|tout recommencer)",),
+        examples={
+            "date": "vendredi",
+            "time": "à sept heures et demie",
+            "party_size": "quatre personnes",
+            "number": "quatre",
+            "phone": "cinq cinq cinq un deux trois quatre cinq",
+            "room": "quatre un deux",
+            "code": "A B un deux trois quatre cinq six",
+            "name": "Dupont",
+            "text": "Dupont",
+            "yes_no": "oui",
+        },
+        say_date=_say_date,
+        say_time=_say_time,
+        say_people=_say_people,
+        say_nights=_say_nights,
+        say_yes_no=("oui", "non"),
+    )

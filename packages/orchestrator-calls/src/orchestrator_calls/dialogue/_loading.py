@@ -1,0 +1,93 @@
+"""From files to a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import time
+from importlib import resources
+from pathlib import Path
+
+from orchestrator_calls.dialogue._checks import check_patterns, check_shape
+from orchestrator_calls.dialogue._ears import build_ears
+from orchestrator_calls.dialogue._errors import ScriptError, ScriptProblem
+from orchestrator_calls.dialogue._lexicon import build_lexicons
+from orchestrator_calls.dialogue._model import Value
+from orchestrator_calls.dialogue._nodes import Document, nearest
+from orchestrator_calls.dialogue._read import Draft, read_parts, read_settings
+from orchestrator_calls.dialogue._script import Script
+
+__all__ = ["load_script", "parse_script"]
+
+_COMMON = "common.toml"
+_DEFAULT = "receptionist.toml"
+
+
+def load_script(path: Path | str | None = None, *, values: Mapping[str, Value] | None = None) -> Script:
+    """Read, check and compile a script; without `path` the receptionist that comes with the package.
+
+    Takes some hundred milliseconds: load once, at start.
+
+    Args:
+        path: A TOML file in UTF-8.
+        values: Replaces entries of the script's `[values]`, such as the name of the house.
+
+    Raises:
+        ScriptError: The file cannot be read, or something in it is wrong; all problems, each with its line.
+    """
+    if path is None:
+        source = _DEFAULT
+        data = resources.files("orchestrator_calls").joinpath("scripts", _DEFAULT).read_bytes()
+    else:
+        source = str(path)
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise ScriptError.of([ScriptProblem(source, 1, f"the file cannot be read: {error.strerror}")]) from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ScriptError.of([ScriptProblem(source, line, "the file is not UTF-8")]) from error
+    return parse_script(text, source, values=values)
+
+
+def parse_script(text: str, source: str = "script", *, values: Mapping[str, Value] | None = None) -> Script:
+    """Like `load_script`, for a text at hand; `source` is its name in errors."""
+    document = Document(text, source)
+    settings = read_settings(document)
+    if settings is None:
+        raise ScriptError.of(document.problems)
+    lexicons = build_lexicons(settings.languages)
+    draft = Draft()
+    common = Document(resources.files(__package__).joinpath(_COMMON).read_text("utf-8"), _COMMON)
+    read_parts(common, draft, lexicons, settings.handoff, built_in=True)
+    read_parts(document, draft, lexicons, settings.handoff, built_in=False)
+    problems = [*common.problems, *document.problems, *_replace(draft, values or {}, source)]
+    problems.extend(check_shape(settings, draft))
+    ears = {
+        tag: build_ears(lexicon, tag, draft.intents.values(), draft.forms, draft.menus)
+        for tag, lexicon in lexicons.items()
+    }
+    problems.extend(check_patterns(draft, ears))
+    if problems:
+        raise ScriptError.of(problems)
+    return Script(
+        settings=settings,
+        texts=draft.texts,
+        reasons=draft.reasons,
+        intents=draft.intents,
+        forms=draft.forms,
+        menus=draft.menus,
+        values=draft.values,
+        ears=ears,
+    )
+
+
+def _replace(draft: Draft, values: Mapping[str, Value], source: str) -> Iterable[ScriptProblem]:
+    for name, value in values.items():
+        if name not in draft.values:
+            yield ScriptProblem(source, 1, f"the script has no value `{name}`; {nearest(name, draft.values)}")
+        elif isinstance(draft.values[name], time) and not isinstance(value, time):
+            yield ScriptProblem(source, 1, f"value `{name}` must be a time of day")
+        else:
+            draft.values[name] = value

@@ -1,0 +1,56 @@
+"""A dialogue script: read, checked and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator_calls.dialogue._ears import Ears
+from orchestrator_calls.dialogue._model import Form, Intent, Menu, Settings, Text, Value
+
+__all__ = ["Script"]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Script:
+    """A dialogue that may be spoken; `load_script` makes it. It never changes and may be shared by all calls.
+
+    Attributes:
+        settings: The head of the file.
+        texts: What is said in every script.
+        reasons: Why a value is refused.
+        intents: What callers may want.
+        forms: What is asked for.
+        menus: What keys do; `main` is open at all times.
+        values: What the tenant may set.
+        ears: What is listened for, per language.
+    """
+
+    settings: Settings
+    texts: Mapping[str, Text]
+    reasons: Mapping[str, Text]
+    intents: Mapping[str, Intent]
+    forms: Mapping[str, Form]
+    menus: Mapping[str, Menu]
+    values: Mapping[str, Value]
+    ears: Mapping[str, Ears]
+
+    def __repr__(self) -> str:
+        return f"<Script {self.name!r} in {', '.join(self.languages)}>"
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.settings.name
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """BCP 47 primary subtags; the first is the default."""
+        return self.settings.languages
+
+    def language_for(self, tag: str | None) -> str | None:
+        """The script's language for a BCP 47 tag, None where it has none."""
+        if not tag:
+            return None
+        primary = tag.replace("_", "-").split("-", 1)[0].lower()
+        return primary if primary in self.settings.languages else None

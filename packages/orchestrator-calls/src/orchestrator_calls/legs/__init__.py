@@ -1,0 +1,1 @@
+"""What providers and agents send, made into events: one module per sender, pure."""

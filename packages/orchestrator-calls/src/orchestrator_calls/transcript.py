@@ -1,0 +1,69 @@
+"""A call as people and programs read it. Holds what was said: personal data."""
+
+from __future__ import annotations
+
+from orchestrator_calls.call import Call, Turn
+from orchestrator_calls.responder import HangUp, InputKind, Transfer
+from orchestrator_kernel.ports import Json
+
+__all__ = ["as_json", "as_text", "turn_as_json"]
+
+
+def turn_as_json(turn: Turn) -> dict[str, Json]:
+    """One turn: what came in, what was said, what of it was heard, and how long the caller waited (milliseconds)."""
+    latency = next((each.latency_ms for each in turn.sentences if each.latency_ms is not None), None)
+    return {
+        "id": turn.id,
+        "kind": turn.kind.value,
+        "caller": turn.shown,
+        "spoken": [sentence.text for sentence in turn.sentences],
+        "heard": turn.heard,
+        "interrupted": turn.interrupted,
+        "outcome": turn.outcome.value if turn.outcome else None,
+        "intent": turn.note.intent if turn.note else None,
+        "command": _command(turn),
+        "latency_ms": latency,
+    }
+
+
+def as_json(call: Call) -> dict[str, Json]:
+    """The whole call."""
+    return {
+        "id": call.id,
+        "tenant": call.tenant,
+        "state": call.state.value,
+        "language": call.language,
+        "started_at": call.started_at.isoformat() if call.started_at else None,
+        "ended_at": call.ended_at.isoformat() if call.ended_at else None,
+        "end_reason": call.end_reason,
+        "events": call.count,
+        "turns": [turn_as_json(turn) for turn in call.turns.values()],
+    }
+
+
+def as_text(call: Call) -> str:
+    """A transcript, one line per utterance; interrupted sentences show what was heard."""
+    lines = [f"Call {call.id}: {call.state.value}" + (f" ({call.end_reason})" if call.end_reason else "")]
+    for turn in call.turns.values():
+        if turn.kind is InputKind.SPEECH:
+            lines.append(f"caller  {turn.shown}")
+        elif turn.kind is InputKind.DIGITS:
+            lines.append(f"keys    {turn.shown}")
+        elif turn.kind is InputKind.SILENCE:
+            lines.append("caller  (silence)")
+        for sentence in turn.sentences:
+            cut = sentence.heard is not None and sentence.heard != sentence.text
+            lines.append(f"desk    {sentence.heard} —" if cut else f"desk    {sentence.text}")
+        if turn.command is not None:
+            lines.append(f"        [{_command(turn)}]")
+    return "\n".join(lines)
+
+
+def _command(turn: Turn) -> str | None:
+    match turn.command:
+        case Transfer(target, _):
+            return f"transfer to {target}"
+        case HangUp(reason):
+            return f"hang up: {reason}"
+        case None:
+            return None

@@ -1,0 +1,416 @@
+"""The one place that makes HTTP clients (extra `[http]`).
+
+What the user types:
+
+    client = create_client(HttpClientConfig(base_url="https://tts.example", headers={"authorization": f"Bearer {key}"}))
+    async with client, deadline(5.0, "tts"):
+        with http_errors("tts"):
+            async with client.stream("POST", "/synthesize", json=body) as response:
+                check_status(response, "tts")
+                data = await read_limited(response, 1_000_000, "tts")
+
+The client is an ordinary `httpx.AsyncClient`. What differs is below it: httpx 0.28 over httpcore 1.0 loses a place of its pool when
+a request is cancelled at the wrong moment (httpcore issue 1093), because its shields hold against anyio's cancellation and not
+against `Task.cancel`, and because a request that waits for a place can leave behind a connection that was never opened. Here every
+request and its answer run in a task of their own, an `_Exchange`, which nobody cancels from outside: a cancelled caller is told
+at once, and the exchange is ended through an anyio scope, closes its connection, and only then gives its place back. The places
+are a semaphore, so nothing waits inside httpcore's pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Self, cast
+from urllib.parse import urlsplit
+
+from orchestrator_kernel.exceptions import ConfigurationError, ExternalServiceError
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["HttpClientConfig", "check_status", "create_client", "deadline", "http_errors", "read_limited", "safe_url"]
+
+CLOSE_LIMIT = 5.0
+"""Seconds that closing a connection, or a client, may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpClientConfig:
+    """How to talk to one service. Times in seconds.
+
+    Attributes:
+        base_url: `https://host[:port][/path]`, without user, query and fragment; empty if every request names its own.
+        connect_timeout: For the TCP connection, and once more for the TLS handshake.
+        read_timeout: For each piece of the answer.
+        write_timeout: For each piece of the request.
+        pool_timeout: For a free connection.
+        max_connections: Requests under way at one time, and idle connections kept.
+        keepalive: How long an idle connection may be used again.
+        verify: Whether the server's certificate is checked; False only on a test network.
+        ca_file: PEM file of the authorities to trust instead of the built-in ones.
+        headers: Sent with every request; never shown by `repr`.
+        follow_redirects: Off, because a redirect can lead a request, and its body, to another host.
+
+    Raises:
+        ConfigurationError: A value is out of range; the message names it.
+    """
+
+    base_url: str = ""
+    connect_timeout: float = 2.0
+    read_timeout: float = 10.0
+    write_timeout: float = 10.0
+    pool_timeout: float = 2.0
+    max_connections: int = 100
+    keepalive: float = 30.0
+    verify: bool = True
+    ca_file: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, hash=False)
+    follow_redirects: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
+        times = ("connect_timeout", "read_timeout", "write_timeout", "pool_timeout", "keepalive")
+        for name in (*times, "max_connections"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigurationError(f"{name} must be a positive number", details={"setting": name})
+        if self.base_url:
+            _check_base_url(self.base_url)
+        for name, value in self.headers.items():
+            # A key read from a file with its line end would fail later, in an error that shows it.
+            if not (name + value).isascii() or not (name + value).isprintable():
+                raise ConfigurationError("a header holds a character that HTTP forbids", details={"header": name})
+
+
+def _check_base_url(url: str) -> None:
+    details = {"setting": "base_url"}
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ConfigurationError("base_url is not a URL", details=details) from None
+    if not valid:
+        raise ConfigurationError("base_url must be http://host or https://host", details=details)
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("base_url must not hold a user or password: send them as a header", details=details)
+    if parts.query or parts.fragment:
+        raise ConfigurationError("base_url must not have a query or a fragment", details=details)
+
+
+def create_client(config: HttpClientConfig) -> httpx.AsyncClient:
+    """A client whose cancelled requests cost no connection. Use it in one event loop, and close it.
+
+    Proxies and certificates named by environment variables are ignored, and answers are asked for without compression.
+
+    Raises:
+        ConfigurationError: The extra is not installed, httpx refuses `base_url`, or `ca_file` cannot be read.
+    """
+    try:
+        import httpx  # noqa: PLC0415 - the extra is loaded when a client is made
+    except ModuleNotFoundError as error:
+        raise ConfigurationError("HTTP clients need the extra: install orchestrator-kernel[http]") from error
+    # The semaphore is the limit: a request that never waits inside httpcore's pool cannot be lost there.
+    limits = httpx.Limits(
+        max_connections=None, max_keepalive_connections=config.max_connections, keepalive_expiry=config.keepalive
+    )
+    inner = httpx.AsyncHTTPTransport(verify=_tls(config), trust_env=False, limits=limits)
+    # httpx insists on its own base class for a body, which does not exist before the extra is loaded.
+    body_type = cast("_MakeBody", type("_HttpxBody", (_Body, httpx.AsyncByteStream), {}))
+    headers = httpx.Headers({"accept-encoding": "identity"})
+    headers.update(config.headers)
+    try:
+        base_url = httpx.URL(config.base_url)
+    except httpx.InvalidURL:
+        raise ConfigurationError("base_url is not a URL", details={"setting": "base_url"}) from None
+    return httpx.AsyncClient(
+        transport=cast("httpx.AsyncBaseTransport", _Transport(inner, config.max_connections, body_type)),
+        base_url=base_url,
+        headers=headers,
+        timeout=httpx.Timeout(
+            connect=config.connect_timeout,
+            read=config.read_timeout,
+            write=config.write_timeout,
+            pool=config.pool_timeout,
+        ),
+        follow_redirects=config.follow_redirects,
+        trust_env=False,
+    )
+
+
+def _tls(config: HttpClientConfig) -> ssl.SSLContext:
+    import httpx  # noqa: PLC0415 - loaded by the caller
+
+    if not config.verify or config.ca_file is None:
+        return httpx.create_ssl_context(verify=config.verify, trust_env=False)
+    try:
+        return ssl.create_default_context(cafile=config.ca_file)
+    except OSError as error:
+        details = {"setting": "ca_file"}
+        raise ConfigurationError("ca_file is not a readable PEM file of certificates", details=details) from error
+
+
+class _Exchange:
+    """One request and its answer, in a task of its own; it owns a slot from the start until its connection is free again."""
+
+    def __init__(self, inner: httpx.AsyncHTTPTransport, request: httpx.Request, slots: asyncio.Semaphore) -> None:
+        import anyio  # noqa: PLC0415 - comes with the extra
+
+        self._inner = inner
+        self._request = request
+        self._slots = slots
+        self._scope = anyio.CancelScope()
+        # An open connection that has sent nothing is forgotten by httpcore when it is cancelled, so nothing is cancelled until
+        # the request is being sent. Connecting ends by itself, within its time limit; the caller does not wait for it.
+        self._until_sent = anyio.CancelScope(shield=True)
+        # One part in hand: a slow reader slows the server down instead of filling the memory.
+        self._parts: asyncio.Queue[httpx.Response | bytes | Exception | None] = asyncio.Queue(1)
+        self._users_trace = request.extensions.get("trace")
+        self.task = asyncio.create_task(self._run())
+
+    def stop(self) -> None:
+        """End it soon; harmless when it has ended."""
+        self._scope.cancel()
+
+    async def head(self) -> httpx.Response:
+        """The answer's status and headers; a caller that is cancelled here ends the exchange."""
+        try:
+            part = await self._parts.get()
+        except BaseException:
+            self.stop()
+            raise
+        if isinstance(part, Exception):
+            raise part
+        return cast("httpx.Response", part)
+
+    async def body(self) -> AsyncGenerator[bytes]:
+        """The pieces of the answer after `head`."""
+        while (part := await self._parts.get()) is not None:
+            if isinstance(part, Exception):
+                raise part
+            yield cast("bytes", part)
+
+    async def _run(self) -> None:
+        with self._scope:
+            last: Exception | None = None
+            try:
+                await self._talk()
+            except Exception as error:  # noqa: BLE001 - raised again in the caller's task
+                last = error
+            finally:
+                self._slots.release()
+            await self._parts.put(last)
+            return
+        self._tell_of_the_end()
+
+    def _tell_of_the_end(self) -> None:
+        """Whoever still reads, because the client was closed in another task, gets an error instead of waiting for ever."""
+        import httpx  # noqa: PLC0415 - loaded by create_client
+
+        if self._parts.full():
+            self._parts.get_nowait()
+        self._parts.put_nowait(httpx.ReadError("the client was closed", request=self._request))
+
+    async def _talk(self) -> None:
+        import anyio  # noqa: PLC0415 - comes with the extra
+
+        if self._scope.cancel_called:
+            return
+        self._request.extensions = {**self._request.extensions, "trace": self._trace}
+        with self._until_sent:
+            response = await self._inner.handle_async_request(self._request)
+            self._until_sent.shield = False
+            stream = cast("httpx.AsyncByteStream", response.stream)
+            try:
+                await self._parts.put(response)
+                async with aclosing(cast("AsyncGenerator[bytes]", aiter(stream))) as pieces:
+                    async for piece in pieces:
+                        await self._parts.put(piece)
+            finally:
+                with anyio.move_on_after(CLOSE_LIMIT, shield=True):
+                    await stream.aclose()
+
+    async def _trace(self, event: str, info: dict[str, object]) -> None:
+        if event.endswith(".send_request_headers.started"):
+            self._until_sent.shield = False
+        if self._users_trace is not None:
+            await self._users_trace(event, info)
+
+
+class _Body:
+    """The body of an `httpx.Response`; mixed with httpx's class where a client is made."""
+
+    def __init__(self, exchange: _Exchange) -> None:
+        self._exchange = exchange
+
+    def __aiter__(self) -> AsyncGenerator[bytes]:
+        return self._exchange.body()
+
+    async def aclose(self) -> None:
+        self._exchange.stop()
+
+
+_MakeBody = Callable[[_Exchange], "httpx.AsyncByteStream"]
+
+
+class _Transport:
+    """An `httpx.AsyncBaseTransport` in all but name, so that this module needs no extra to be imported."""
+
+    def __init__(self, inner: httpx.AsyncHTTPTransport, limit: int, make_body: _MakeBody) -> None:
+        self._inner = inner
+        self._slots = asyncio.Semaphore(limit)
+        self._make_body = make_body
+        self._exchanges: dict[asyncio.Task[None], _Exchange] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        import httpx  # noqa: PLC0415 - loaded by create_client
+
+        try:
+            async with asyncio.timeout(request.extensions.get("timeout", {}).get("pool")):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no connection became free in time", request=request) from None
+        exchange = _Exchange(self._inner, request, self._slots)
+        self._exchanges[exchange.task] = exchange
+        exchange.task.add_done_callback(self._exchanges.pop)
+        head = await exchange.head()
+        return httpx.Response(
+            head.status_code, headers=head.headers, stream=self._make_body(exchange), extensions=head.extensions
+        )
+
+    async def aclose(self) -> None:
+        for exchange in self._exchanges.values():
+            exchange.stop()
+        if self._exchanges:
+            await asyncio.wait(list(self._exchanges), timeout=CLOSE_LIMIT)
+        await self._inner.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def safe_url(url: httpx.URL) -> str:
+    """The URL without user, password, query and fragment, for messages and logs."""
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))
+
+
+@asynccontextmanager
+async def deadline(
+    seconds: float, service: str, *, kind: type[ExternalServiceError] = ExternalServiceError
+) -> AsyncGenerator[None]:
+    """Bound everything inside to `seconds` in all: connecting, sending, each piece of the answer.
+
+    Raises:
+        ExternalServiceError: Of `kind`, retryable, status 504, when the time is over.
+    """
+    scope = asyncio.timeout(seconds)
+    try:
+        async with scope:
+            yield
+    except TimeoutError as error:
+        if not scope.expired():
+            raise
+        raise kind(
+            f"{service} did not finish within {seconds:g} s",
+            details={"service": service, "reason": "deadline"},
+            status=504,
+        ) from error
+
+
+# What an httpx error means: the reason's name, whether trying again can help, the HTTP status that fits. First match wins.
+_MEANINGS: tuple[tuple[str, str, bool, int], ...] = (
+    ("ConnectTimeout", "connect_timeout", True, 504),
+    ("ReadTimeout", "read_timeout", True, 504),
+    ("WriteTimeout", "write_timeout", True, 504),
+    ("PoolTimeout", "pool_timeout", True, 503),
+    ("ConnectError", "connect_failed", True, 502),
+    ("NetworkError", "connection_lost", True, 502),
+    ("RemoteProtocolError", "answer_broken", True, 502),
+    ("DecodingError", "answer_undecodable", False, 502),
+    ("TooManyRedirects", "too_many_redirects", False, 502),
+    ("UnsupportedProtocol", "url_unsupported", False, 502),
+    ("InvalidURL", "url_invalid", False, 502),
+    ("HTTPError", "request_failed", False, 502),
+    ("StreamError", "stream_misused", False, 500),
+)
+
+
+@contextmanager
+def http_errors(service: str, *, kind: type[ExternalServiceError] = ExternalServiceError) -> Generator[None]:
+    """Turn every error of httpx inside into one of `kind`, with `retryable` set by what happened and the reason in `details`.
+
+    Whether a request that was sent may be sent twice is the caller's knowledge: `retryable` only says that it might work.
+
+    Raises:
+        ExternalServiceError: Of `kind`.
+    """
+    import httpx  # noqa: PLC0415 - loaded by whoever made the client
+
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        names = {base.__name__ for base in type(error).__mro__}
+        _, reason, retryable, status = next(meaning for meaning in _MEANINGS if meaning[0] in names)
+        # The text of httpx's own errors can hold a URL with its query, so it is not passed on, and neither is the chain.
+        raise kind(
+            f"{service}: {reason.replace('_', ' ')}",
+            details={"service": service, "reason": reason},
+            retryable=retryable,
+            status=status,
+        ) from None
+
+
+def check_status(
+    response: httpx.Response, service: str, *, kind: type[ExternalServiceError] = ExternalServiceError
+) -> None:
+    """Pass on 2xx. The body of a refusal is not read: it may repeat what was sent.
+
+    Raises:
+        ExternalServiceError: Of `kind`; retryable after 408, 425, 429 and 5xx other than 501 and 505, with the server's
+            `Retry-After` when it is given in seconds.
+    """
+    code = response.status_code
+    if response.is_success:
+        return
+    after = response.headers.get("retry-after", "").strip()
+    raise kind(
+        f"{service} answered {code} to {response.request.method} {safe_url(response.request.url)}",
+        details={"service": service, "reason": "status", "upstream_status": code},
+        retryable=code in {408, 425, 429} or (code >= 500 and code not in {501, 505}),
+        retry_after=float(after) if after.isdecimal() and len(after) <= 6 else None,
+    )
+
+
+async def read_limited(
+    response: httpx.Response, max_bytes: int, service: str, *, kind: type[ExternalServiceError] = ExternalServiceError
+) -> bytes:
+    """The body of a streamed answer, of at most `max_bytes`; a larger one is refused before it is held in memory.
+
+    Raises:
+        ExternalServiceError: Of `kind`, not retryable: the body is larger, or compressed although it was asked for plain
+            (a few compressed bytes can hide a body of any size).
+    """
+
+    def refusal(what: str, reason: str) -> ExternalServiceError:
+        return kind(f"{service} answered {what}", details={"service": service, "reason": reason}, retryable=False)
+
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise refusal("with a compressed body, which was not asked for", "answer_compressed")
+    too_large = refusal(f"with more than {max_bytes} bytes", "answer_too_large")
+    stated = response.headers.get("content-length", "")
+    if stated.isdecimal() and int(stated) > max_bytes:
+        raise too_large
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) > max_bytes:
+            raise too_large
+    return bytes(body)

@@ -1,0 +1,1 @@
+"""The voice-call orchestrator: the application that composes the orchestrator packages."""

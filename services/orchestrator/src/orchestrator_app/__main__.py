@@ -1,0 +1,5 @@
+"""`python -m orchestrator_app` is the command `orchestrator`."""
+
+from orchestrator_app.cli import main
+
+main()

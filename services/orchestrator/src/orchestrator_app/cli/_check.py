@@ -1,0 +1,141 @@
+"""`orchestrator check`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from orchestrator_app.cli._print import print_json, print_table
+from orchestrator_app.cli._settings import load_settings
+from orchestrator_app.composition.calls import make_responders
+from orchestrator_app.composition.database import open_databases, schema_states
+from orchestrator_app.composition.secrets import data_folder, load_secrets
+from orchestrator_app.composition.speech import make_voices
+from orchestrator_app.settings import AppSettings
+from orchestrator_kernel.exceptions import OrchestratorError
+
+__all__ = ["run_check"]
+
+CONNECT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    what: str
+    state: str
+    detail: str
+
+
+Check = Callable[[AppSettings], Awaitable[list[_Finding]]]
+
+
+def run_check(*, config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Check everything, tell all of it, and leave with 1 when something does not work."""
+    settings = load_settings(config, data_dir=data).value
+    findings = [
+        _Finding("settings", "ok", f"{settings.environment} in {settings.region}"),
+        *asyncio.run(_all(settings)),
+    ]
+    if as_json:
+        print_json([{"what": each.what, "state": each.state, "detail": each.detail} for each in findings])
+    else:
+        print_table("Check", ["what", "state", "detail"], [(each.what, each.state, each.detail) for each in findings])
+    if any(each.state == "failed" for each in findings):
+        sys.exit(1)
+
+
+async def _all(settings: AppSettings) -> list[_Finding]:
+    checks: dict[str, Check] = {
+        "data folder": _data,
+        "secrets": _secrets,
+        "database": _database,
+        "dialogue": _dialogue,
+        "voice": _voice,
+        "LiveKit": _livekit,
+    }
+    findings: list[_Finding] = []
+    for name, check in checks.items():
+        try:
+            findings.extend(await check(settings))
+        except OrchestratorError as error:
+            findings.append(_Finding(name, "failed", error.message))
+    return findings
+
+
+async def _data(settings: AppSettings) -> list[_Finding]:
+    return [_Finding("data folder", "ok", str(data_folder(settings).resolve()))]
+
+
+async def _secrets(settings: AppSettings) -> list[_Finding]:
+    secrets = load_secrets(settings)
+    where = f"access token in {secrets.access_token_file}" if secrets.access_token_file else "from the settings"
+    return [_Finding("secrets", "ok", where)]
+
+
+async def _database(settings: AppSettings) -> list[_Finding]:
+    databases = open_databases(settings)
+    try:
+        states = await schema_states(databases)
+    finally:
+        await databases.close()
+    findings: list[_Finding] = []
+    embedded = settings.database.url is None and settings.database.keys_url is None
+    for state in states:
+        if state.up_to_date:
+            findings.append(_Finding(f"tables of {state.package}", "ok", state.head))
+        elif embedded:
+            findings.append(_Finding(f"tables of {state.package}", "ok", "made or upgraded at start"))
+        else:
+            findings.append(
+                _Finding(f"tables of {state.package}", "failed", "not up to date; run `orchestrator migrate`")
+            )
+    return findings
+
+
+async def _dialogue(settings: AppSettings) -> list[_Finding]:
+    responders = make_responders(settings)
+    return [_Finding("dialogue", "ok", f"scripts of {', '.join(responders)}")]
+
+
+async def _voice(settings: AppSettings) -> list[_Finding]:
+    voices = make_voices(settings)
+    try:
+        findings = [await _reachable(name, url) for name, url in _remote_voices(settings)]
+        await voices.start()
+    finally:
+        await voices.stop()
+    if "embedded" in voices.names:
+        findings.append(_Finding("voice embedded", "ok", "speaks"))
+    if voices.missing:
+        state = "failed" if voices.speech is None else "missing"
+        findings.append(_Finding("voice embedded", state, voices.missing))
+    return findings
+
+
+def _remote_voices(settings: AppSettings) -> list[tuple[str, str]]:
+    urls = {"openai": str(settings.speech.openai_url), "router": str(settings.speech.router_url)}
+    return [(name, urls[name]) for name in settings.speech.backends if name in urls]
+
+
+async def _reachable(name: str, url: str) -> _Finding:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+        writer.close()
+    except (OSError, TimeoutError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        return _Finding(f"voice {name}", "failed", f"{parts.hostname}:{port} cannot be reached: {reason}")
+    return _Finding(f"voice {name}", "ok", f"{parts.hostname}:{port} answers")
+
+
+async def _livekit(settings: AppSettings) -> list[_Finding]:
+    keys = len(settings.livekit.more_keys) + (settings.livekit.api_key is not None)
+    if not keys:
+        return [_Finding("LiveKit", "off", "no api_key: its webhooks are refused")]
+    return [_Finding("LiveKit", "ok", f"{keys} API key{'s' if keys > 1 else ''}")]

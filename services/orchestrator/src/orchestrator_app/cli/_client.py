@@ -1,0 +1,233 @@
+"""A caller and its media agent, as a process of its own: places calls through the front doors of a running service."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from orchestrator_app.cli._ear import Ear, Heard
+from orchestrator_app.composition.webhooks import AGENT_SCHEME
+from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
+from orchestrator_kernel.http import HttpClientConfig, create_client
+from orchestrator_kernel.ports import Clock, Json, SystemClock
+
+__all__ = ["CallClient", "LiveKitKey", "Service", "client_for", "media_leg", "served"]
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service: where it is, and what proves us to it."""
+
+    url: str
+    data: Path
+    voices: tuple[str, ...]
+
+    def secret(self, name: str) -> str:
+        """A secret that the service made in its data folder."""
+        return (self.data / name).read_text().strip()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKitKey:
+    """What a LiveKit server signs with."""
+
+    api_key: str
+    secret: str
+
+    def sign(self, body: bytes) -> str:
+        """The `Authorization` of a webhook, made by LiveKit's own SDK.
+
+        Raises:
+            ConfigurationError: The SDK is not installed.
+        """
+        try:
+            from livekit import api  # noqa: PLC0415 - only where calls are placed for show
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                "the demo signs its webhooks with LiveKit's own SDK; pip install livekit-api"
+            ) from error
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        token = api.AccessToken(self.api_key, self.secret).with_ttl(timedelta(minutes=5)).with_sha256(digest)
+        return str(token.to_jwt())
+
+
+class CallClient:
+    """Sends the events of one call."""
+
+    def __init__(self, service: Service, http: httpx.AsyncClient, livekit: LiveKitKey | None, clock: Clock) -> None:
+        self._http = http
+        self._agent_secret = SecretStr(service.secret("agent.secret"))
+        self._token = service.secret("access.token")
+        self._livekit = livekit
+        self._clock = clock
+        self._webhooks = 0
+        self.sequence = 0
+
+    async def announce(self, caller: str, tenant: str, language: str) -> dict[str, str]:
+        """`POST /v1/call/start`; its answer."""
+        body = {"caller_id": caller, "tenant_id": tenant, "language": language}
+        return await self._post("/v1/call/start", json.dumps(body).encode(), {"authorization": f"Bearer {self._token}"})
+
+    async def webhook(self, event: str, call_id: str, participant: Mapping[str, Json] | None = None) -> dict[str, str]:
+        """A LiveKit webhook in its native format."""
+        if self._livekit is None:
+            raise ConfigurationError("no LiveKit key to sign with")
+        self._webhooks += 1
+        members: dict[str, Json] = {
+            "event": event,
+            "id": f"EV_{call_id[-12:]}_{self._webhooks}",
+            "createdAt": str(int(self._clock.now().timestamp())),
+            "room": {"sid": f"RM_{call_id[-12:]}", "name": call_id},
+        }
+        if participant:
+            members["participant"] = participant
+        body = json.dumps(members).encode()
+        headers = {"authorization": self._livekit.sign(body), "content-type": "application/webhook+json"}
+        return await self._post("/v1/livekit/webhook", body, headers)
+
+    def next_event(self, kind: str, call_id: str, tenant: str, **data: Json) -> dict[str, Json]:
+        """The agent's next event, counted."""
+        self.sequence += 1
+        return {
+            "event_id": f"{call_id}-{self.sequence}",
+            "type": kind,
+            "call_id": call_id,
+            "tenant_id": tenant,
+            "sequence": self.sequence,
+            "occurred_at": self._clock.now().isoformat(),
+            "data": data,
+        }
+
+    async def event(self, event: Mapping[str, Json]) -> dict[str, str]:
+        """`POST /call/event`, signed; its answer."""
+        body = json.dumps(event).encode()
+        return await self._post("/call/event", body, AGENT_SCHEME.sign(body, self._clock.now(), self._agent_secret))
+
+    async def view(self, call_id: str) -> dict[str, Json]:
+        """`GET /v1/calls/{id}`."""
+        response = await self._http.get(f"/v1/calls/{call_id}", headers={"authorization": f"Bearer {self._token}"})
+        return dict(_answer(response))
+
+    async def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+        response = await self._http.post(path, content=body, headers={"content-type": "application/json", **headers})
+        return _answer(response)
+
+
+def _answer(response: httpx.Response) -> dict[str, str]:
+    if response.status_code >= 300:
+        raise OrchestratorError(f"{response.request.url.path} answered {response.status_code}: {response.text[:300]}")
+    answer: dict[str, str] = response.json()
+    return answer
+
+
+@asynccontextmanager
+async def media_leg(
+    url: str, token: str, clock: Clock, notice: Callable[[str, Heard], None]
+) -> AsyncGenerator[Ear, None]:
+    """An ear on the media socket for as long as the context lasts."""
+    async with connect(url, additional_headers={"authorization": f"Bearer {token}"}) as socket:
+        await socket.send(json.dumps({"type": "hello", "reports": True}))
+
+        async def send(message: Mapping[str, Json]) -> None:
+            try:
+                await socket.send(json.dumps(message))
+            except ConnectionClosed:
+                return  # the call is over; nobody counts what is played after it
+
+        ear = Ear(clock, send, notice)
+        tasks = [asyncio.create_task(_listen(socket, ear)), asyncio.create_task(ear.report())]
+        try:
+            yield ear
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _listen(socket: ClientConnection, ear: Ear) -> None:
+    async for message in socket:
+        if isinstance(message, bytes):
+            ear.audio(message)
+        else:
+            await ear.control(json.loads(message))
+
+
+@asynccontextmanager
+async def served(environment: Mapping[str, str], data: Path) -> AsyncGenerator[Service, None]:
+    """The service in a process of its own on a free loopback port, ended with the context.
+
+    Raises:
+        OrchestratorError: It did not start; with what it said.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "orchestrator_app", "serve", "--port", "0", "--json", "--data", str(data)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(environment),
+    )
+    stdout, stderr = process.stdout, process.stderr
+    if stdout is None or stderr is None:
+        raise OrchestratorError("the service was started without pipes")
+    dropping: asyncio.Task[None] | None = None
+    try:
+        service = await _ready(stdout, stderr)
+        dropping = asyncio.create_task(_drop(stderr))
+        yield service
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if dropping is not None:
+            await dropping
+
+
+async def _ready(stdout: asyncio.StreamReader, stderr: asyncio.StreamReader) -> Service:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            text = ""
+            while line := await stdout.readline():
+                text += line.decode()
+                if line == b"}\n":
+                    break
+    except TimeoutError:
+        raise OrchestratorError(f"the service was not ready within {START_SECONDS:g} s") from None
+    if not text:
+        said = (await stderr.read()).decode().strip().splitlines()
+        raise OrchestratorError(f"the service did not start: {said[-1] if said else 'it said nothing'}")
+    told = json.loads(text)
+    return Service(told["url"], Path(told["data"]), tuple(told["voices"]))
+
+
+async def _drop(stream: asyncio.StreamReader) -> None:
+    """Read the service's log away, so that a full pipe does not stop it."""
+    while await stream.read(65_536):
+        pass
+
+
+def client_for(service: Service, livekit: LiveKitKey | None = None, clock: Clock | None = None) -> CallClient:
+    """A client of a running service."""
+    http = create_client(HttpClientConfig(base_url=service.url, read_timeout=20.0))
+    return CallClient(service, http, livekit, clock or SystemClock())

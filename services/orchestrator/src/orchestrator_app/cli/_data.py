@@ -1,0 +1,107 @@
+"""`orchestrator migrate` and `orchestrator calls`: commands on the data, without a running service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from orchestrator_app.cli._print import print_json, print_table
+from orchestrator_app.cli._settings import load_settings
+from orchestrator_app.composition.database import (
+    SchemaState,
+    migrate,
+    open_databases,
+    require_up_to_date,
+    schema_states,
+)
+from orchestrator_app.composition.sealing import make_sealer
+from orchestrator_app.settings import AppSettings
+from orchestrator_calls._drivers.sql_journal import SqlJournal
+from orchestrator_calls.call import Call, fold
+from orchestrator_calls.runtime import CallNotFound
+from orchestrator_calls.transcript import as_json as call_as_json
+from orchestrator_calls.transcript import as_text
+from orchestrator_kernel.ports import SystemClock
+
+__all__ = ["run_list", "run_migrate", "run_show"]
+
+
+def run_migrate(*, config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Upgrade every package's tables and tell from where to where."""
+    settings = load_settings(config, data_dir=data).value
+    done: list[SchemaState] = []
+
+    async def upgrade() -> None:
+        databases = open_databases(settings)
+        try:
+            await migrate(databases, report=done.append)
+        finally:
+            await databases.close()
+
+    asyncio.run(upgrade())
+    if as_json:
+        print_json([{"package": state.package, "from": state.current, "to": state.head} for state in done])
+        return
+    rows = [
+        (state.package, state.current or "nothing", state.head, "" if state.up_to_date else "upgraded")
+        for state in done
+    ]
+    print_table("Tables", ["package", "was", "is", ""], rows)
+
+
+def run_list(*, config: Path | None, data: Path | None, open_only: bool, limit: int, as_json: bool) -> None:
+    """List calls."""
+    settings = load_settings(config, data_dir=data).value
+
+    async def rows() -> list[dict[str, object]]:
+        async with _journal(settings) as journal:
+            found = await journal.calls(open_only=open_only, limit=limit)
+        return [
+            {
+                "id": row.call_id,
+                "tenant": row.tenant,
+                "state": row.state.value,
+                "created": row.created_at.isoformat(sep=" ", timespec="seconds"),
+            }
+            for row in found
+        ]
+
+    found = asyncio.run(rows())
+    if as_json:
+        print_json(found)
+        return
+    table = [tuple(row.values()) for row in found]
+    print_table(
+        "Calls", ["id", "tenant", "state", "created"], table, empty="no calls yet; `orchestrator talk` makes one"
+    )
+
+
+def run_show(call_id: str, *, config: Path | None, data: Path | None, as_json: bool) -> None:
+    """Show one call."""
+    settings = load_settings(config, data_dir=data).value
+
+    async def load() -> Call:
+        async with _journal(settings) as journal:
+            events = await journal.read(call_id)
+        if not events:
+            raise CallNotFound(f"there is no call {call_id}; `orchestrator calls list` shows what there is")
+        return fold(events)
+
+    call = asyncio.run(load())
+    if as_json:
+        print_json(call_as_json(call))
+    else:
+        print(as_text(call))  # noqa: T201 - a command speaks on standard output
+
+
+@asynccontextmanager
+async def _journal(settings: AppSettings) -> AsyncGenerator[SqlJournal, None]:
+    databases = open_databases(settings)
+    try:
+        require_up_to_date(await schema_states(databases))
+        clock = SystemClock()
+        yield SqlJournal(databases.data, make_sealer(settings, databases, clock), clock)
+    finally:
+        await databases.close()

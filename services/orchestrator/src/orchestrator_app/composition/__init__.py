@@ -1,0 +1,1 @@
+"""Where the packages meet: one module per concern, and nowhere else."""

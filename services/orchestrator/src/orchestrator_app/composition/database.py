@@ -1,0 +1,191 @@
+"""The databases: engines from the settings, and the migrations of all packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Final, cast
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from orchestrator_app.composition.secrets import data_folder
+from orchestrator_app.settings import AppSettings
+from orchestrator_calls.engine import create_engine
+from orchestrator_kernel.exceptions import ConfigurationError, DatabaseError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+__all__ = ["Databases", "SchemaState", "migrate", "open_databases", "schema_states"]
+
+KEYS: Final = "secrets"
+"""The history whose tables live in the database of the keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The journal's engine, and the engine of the keys, which lie apart from the data that they open."""
+
+    data: AsyncEngine
+    keys: AsyncEngine
+    shown: Mapping[str, str]
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.data.dispose()
+        await self.keys.dispose()
+
+    def of(self, history: str) -> AsyncEngine:
+        """Where the tables of a package live."""
+        return self.keys if history == KEYS else self.data
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Where the tables of one package stand: `current` is None before the first migration."""
+
+    package: str
+    current: str | None
+    head: str
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the code and the tables fit."""
+        return self.current == self.head
+
+
+def open_databases(settings: AppSettings) -> Databases:
+    """Engines for both databases; nothing is connected yet.
+
+    Raises:
+        ConfigurationError: The driver is not installed; names the extra.
+    """
+    folder = data_folder(settings)
+    urls = {
+        "data": settings.database.url.get_secret_value()
+        if settings.database.url
+        else f"sqlite+aiosqlite:///{folder / 'calls.db'}",
+        "keys": settings.database.keys_url.get_secret_value()
+        if settings.database.keys_url
+        else f"sqlite+aiosqlite:///{folder / 'keys.db'}",
+    }
+    engines = {name: _engine(name, url) for name, url in urls.items()}
+    shown = {name: engine.url.render_as_string(hide_password=True) for name, engine in engines.items()}
+    return Databases(engines["data"], engines["keys"], shown)
+
+
+def _engine(name: str, url: str) -> AsyncEngine:
+    try:
+        return create_engine(url)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"the {name} database needs the driver {error.name}; install orchestrator-app[postgres]"
+        ) from error
+    except (SQLAlchemyError, ValueError):
+        # The cause may quote the password.
+        raise ConfigurationError(
+            f"the URL of the {name} database is not valid; check its user, host and port"
+        ) from None
+
+
+async def schema_states(databases: Databases) -> list[SchemaState]:
+    """Where the tables of every package stand.
+
+    Raises:
+        DatabaseError: A database cannot be reached.
+    """
+    states: list[SchemaState] = []
+    for history in _histories():
+        with _reachable(databases, history):
+            async with databases.of(_name(history)).connect() as connection:
+                states.append(await connection.run_sync(_state, history))
+    return states
+
+
+async def migrate(databases: Databases, *, report: Callable[[SchemaState], None] | None = None) -> None:
+    """Bring the tables of every package up to date.
+
+    Raises:
+        DatabaseError: A database cannot be reached, or its tables were written by a newer version.
+    """
+    for history in _histories():
+        with _reachable(databases, history):
+            async with databases.of(_name(history)).begin() as connection:
+                state = await connection.run_sync(_upgrade, history)
+        if report is not None:
+            report(state)
+
+
+def require_up_to_date(states: list[SchemaState]) -> None:
+    """Refuse tables that are older than the code.
+
+    Raises:
+        DatabaseError: Says what to do.
+    """
+    old = [state.package for state in states if not state.up_to_date]
+    if old:
+        raise DatabaseError(
+            f"the tables of {', '.join(old)} are not up to date; run `orchestrator migrate`", code="schema_outdated"
+        )
+
+
+@contextmanager
+def _reachable(databases: Databases, history: Mapping[str, object]) -> Generator[None, None, None]:
+    name = _name(history)
+    try:
+        yield
+    except (TimeoutError, SQLAlchemyError, OSError) as error:
+        where = databases.shown["keys" if name == KEYS else "data"]
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise DatabaseError(f"the database {where} cannot be used: {cause}", code="database_unreachable") from error
+
+
+def _histories() -> list[Mapping[str, object]]:
+    found = [cast("Mapping[str, object]", each.load()) for each in entry_points(group="orchestrator.migrations")]
+    return sorted(found, key=_name)
+
+
+def _name(history: Mapping[str, object]) -> str:
+    return str(history["name"])
+
+
+def _state(connection: Connection, history: Mapping[str, object]) -> SchemaState:
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - costs more than a start of the CLI may
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    script = ScriptDirectory.from_config(_config(connection, history))
+    head = script.get_current_head() or ""
+    context = MigrationContext.configure(connection, opts={"version_table": str(history["version_table"])})
+    current = context.get_current_revision()
+    if current is not None:
+        try:
+            script.get_revision(current)
+        except CommandError:
+            raise DatabaseError(
+                f"the tables of {_name(history)} were written by a newer version ({current}); install that version",
+                code="schema_too_new",
+            ) from None
+    return SchemaState(_name(history), current, head)
+
+
+def _upgrade(connection: Connection, history: Mapping[str, object]) -> SchemaState:
+    from alembic import command  # noqa: PLC0415
+
+    before = _state(connection, history)
+    if not before.up_to_date:
+        command.upgrade(_config(connection, history), "head")
+    return before
+
+
+def _config(connection: Connection, history: Mapping[str, object]) -> Config:
+    from alembic.config import Config as AlembicConfig  # noqa: PLC0415
+
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(history["script_location"]))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,73 @@
+"""What the application measures, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from orchestrator_calls.events import EventType
+from orchestrator_calls.notices import EventKept, GapSeen, Notice, StateChanged, TurnTimed
+
+__all__ = ["Metrics"]
+
+_SOURCES: Final = frozenset({"agent", "livekit", "media", "orchestrator"})
+_LATENCY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Metrics:
+    """The application's metrics in a registry of their own; labels are bounded by construction."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._events = Counter(
+            "orchestrator_call_events", "Events kept in the journal.", ["type", "source"], registry=self.registry
+        )
+        self._states = Counter(
+            "orchestrator_call_transitions", "Calls that moved into a state.", ["state"], registry=self.registry
+        )
+        self._missing = Counter(
+            "orchestrator_call_missing_events",
+            "Events that a source counted and did not send.",
+            ["source"],
+            registry=self.registry,
+        )
+        self._turns = Histogram(
+            "orchestrator_call_turn_seconds",
+            "From an input to the first audio or the reply.",
+            ["channel"],
+            buckets=_LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self._refused = Counter(
+            "orchestrator_webhooks_refused", "Webhooks whose sender was not proved.", ["door"], registry=self.registry
+        )
+        self._active = Gauge("orchestrator_calls_active", "Calls that run in this process.", registry=self.registry)
+        # A time series exists from the start, so that its first increase is seen.
+        for kind in EventType:
+            self._events.labels(kind.value, "agent")
+
+    def follow_active(self, count: Callable[[], int]) -> None:
+        """Ask `count` for the number of running calls at every scrape."""
+        self._active.set_function(count)
+
+    def webhook_refused(self, door: str) -> None:
+        """Count a refused webhook; `door` is a route's fixed name."""
+        self._refused.labels(door).inc()
+
+    def observe(self, notice: Notice) -> None:
+        """Count what the runtime tells."""
+        match notice:
+            case EventKept(event):
+                self._events.labels(event.type.value, _source(event.source)).inc()
+            case StateChanged():
+                self._states.labels(notice.after.value).inc()
+            case TurnTimed():
+                self._turns.labels(notice.channel).observe(notice.seconds)
+            case GapSeen():
+                self._missing.labels(_source(notice.source)).inc(notice.missing)
+
+
+def _source(name: str) -> str:
+    return name if name in _SOURCES else "other"

@@ -1,0 +1,198 @@
+"""Events from outside: LiveKit's webhooks and the events of media agents."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+
+from orchestrator_app.api import Accepted, Action
+from orchestrator_app.routers._services import Agents, Audit, CallJournal, Counters, LiveKit, Runtime, Settings, Time
+from orchestrator_app.routers._webhook import InvalidJson, parsed, verified_body
+from orchestrator_app.settings import AppSettings
+from orchestrator_calls.call import Turn
+from orchestrator_calls.events import TERMINAL, CallState, Event
+from orchestrator_calls.journal import Journal
+from orchestrator_calls.legs.agent import (
+    AgentEvent,
+    InvalidEvent,
+    TranscriptionEvent,
+    parse_event,
+    parse_transcription,
+    to_event,
+)
+from orchestrator_calls.legs.livekit import parse_webhook
+from orchestrator_calls.notices import GapSeen
+from orchestrator_calls.responder import HangUp, Transfer
+from orchestrator_calls.runtime import CallRuntime, Receipt
+from orchestrator_kernel.exceptions import AuthorizationError
+from orchestrator_kernel.ports import Clock, WebhookRefused
+from orchestrator_utils.error_handler import problem_responses
+
+__all__ = ["router"]
+
+logger = logging.getLogger(__name__)
+router = APIRouter(tags=["events"])
+
+REPLY_SECONDS = 12.0
+"""How long an agent waits for the reply in the answer of its request."""
+
+_PROBLEMS = problem_responses(InvalidJson, WebhookRefused, AuthorizationError, InvalidEvent, 413, 415, 429, 503)
+
+
+class UnknownTenant(AuthorizationError):
+    """The event belongs to no tenant of this service."""
+
+    default_code = "unknown_tenant"
+
+
+@router.post(
+    "/v1/livekit/webhook",
+    responses={202: {"model": Accepted}, **_PROBLEMS},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/webhook+json": {"schema": {"type": "object", "title": "LiveKit WebhookEvent"}}},
+        }
+    },
+)
+async def livekit_webhook(
+    request: Request,
+    response: Response,
+    door: LiveKit,
+    runtime: Runtime,
+    journal: CallJournal,
+    settings: Settings,
+    metrics: Counters,
+    audit: Audit,
+    clock: Time,
+) -> Accepted:
+    """LiveKit's server webhook in its native format, signed by its `Authorization` JWT."""
+    body = await verified_body(request, door.verifier, door="livekit", metrics=metrics, audit=audit, clock=clock)
+    webhook = parse_webhook(body)
+    if webhook.num_dropped and webhook.kind is None:
+        metrics.observe(
+            GapSeen(webhook.room, settings.livekit.tenant, "livekit", webhook.num_dropped, "dropped by the provider")
+        )
+    tenant = await _tenant_of_room(webhook.room, webhook.dialed, journal, settings)
+    event = webhook.event(tenant, clock.now())
+    if event is None:
+        return Accepted(status="ignored", event=webhook.name, call_id=webhook.room, state="")
+    return _accepted(await runtime.submit(event), response)
+
+
+@router.post(
+    "/call/event",
+    responses={202: {"model": Accepted}, **_PROBLEMS},
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/json": {"schema": AgentEvent.model_json_schema()}}}
+    },
+)
+async def call_event(
+    request: Request,
+    response: Response,
+    door: Agents,
+    runtime: Runtime,
+    journal: CallJournal,
+    settings: Settings,
+    metrics: Counters,
+    audit: Audit,
+    clock: Time,
+) -> Accepted:
+    """An event of a media agent. Signed: `X-Orchestrator-Signature: sha256=…` is the hex HMAC-SHA256 of `timestamp.body`.
+
+    An input of a call without media socket is answered in the response, in `actions`.
+    """
+    body = await verified_body(request, door.verifier, door="agent", metrics=metrics, audit=audit, clock=clock)
+    return await _take(parsed(body), response, runtime, journal, settings, clock)
+
+
+@router.post(
+    "/v1/livekit/transcription",
+    responses={202: {"model": Accepted}, **_PROBLEMS},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": TranscriptionEvent.model_json_schema()}},
+        }
+    },
+)
+async def transcription(
+    request: Request,
+    response: Response,
+    door: Agents,
+    runtime: Runtime,
+    journal: CallJournal,
+    settings: Settings,
+    metrics: Counters,
+    audit: Audit,
+    clock: Time,
+) -> Accepted:
+    """What the caller said, as earlier agents send it; signed like `/call/event`."""
+    body = await verified_body(request, door.verifier, door="agent", metrics=metrics, audit=audit, clock=clock)
+    return await _take(parse_transcription(parsed(body)), response, runtime, journal, settings, clock)
+
+
+async def _take(
+    body: object, response: Response, runtime: CallRuntime, journal: Journal, settings: AppSettings, clock: Clock
+) -> Accepted:
+    wire = parse_event(body)
+    tenant = wire.tenant_id
+    if tenant is None:
+        row = await journal.call(wire.call_id)
+        if row is None:
+            raise InvalidEvent("tenant_id is needed: the call is not known", details={"fields": ["tenant_id"]})
+        tenant = row.tenant
+    _require_tenant(tenant, settings)
+    return _accepted(await runtime.submit(to_event(wire, tenant, clock.now()), wait=REPLY_SECONDS), response)
+
+
+async def _tenant_of_room(room: str, dialed: str, journal: Journal, settings: AppSettings) -> str:
+    row = await journal.call(room) if room else None
+    tenant = row.tenant if row else settings.tenant_of_number(dialed) or settings.livekit.tenant
+    _require_tenant(tenant, settings)
+    return tenant
+
+
+def _require_tenant(tenant: str, settings: AppSettings) -> None:
+    if tenant not in settings.tenants:
+        raise UnknownTenant("The tenant is not known here.", details={"field": "tenant_id"})
+
+
+def _accepted(receipt: Receipt, response: Response) -> Accepted:
+    event, state = receipt.event, receipt.state
+    status = _status(event, state)
+    if status == "kept":
+        response.status_code = 202
+    return Accepted(
+        status=status,
+        event=event.type.value,
+        call_id=event.call_id,
+        state=state.value,
+        duplicate=receipt.duplicate,
+        actions=_actions(receipt.turn) if receipt.turn else [],
+    )
+
+
+def _status(event: Event, state: CallState) -> Literal["processed", "kept", "recorded"]:
+    if state in TERMINAL and event.is_input:
+        return "recorded"
+    if event.is_input and state in {CallState.INITIALIZING, CallState.CONNECTING}:
+        return "kept"
+    return "processed"
+
+
+def _actions(turn: Turn) -> list[Action]:
+    actions = [
+        Action(key=sentence.key, action="speak", text=sentence.text, language=sentence.language)
+        for sentence in turn.sentences
+    ]
+    match turn.command:
+        case Transfer(target, reason):
+            actions.append(Action(key=f"transfer/{turn.id}", action="transfer", target=target, reason=reason))
+        case HangUp(reason):
+            actions.append(Action(key=f"hang_up/{turn.id}", action="hang_up", reason=reason))
+        case None:
+            pass
+    return actions
