@@ -16,16 +16,18 @@ from orchestrator_calls import decide as deciding
 from orchestrator_calls._answering import Answering
 from orchestrator_calls._keeper import Keeper
 from orchestrator_calls._mailbox import Mailbox
+from orchestrator_calls._speaking import Speaking, order_message, report_payload
 from orchestrator_calls._steps import to_json
-from orchestrator_calls.call import Call, Channel, Turn, TurnOutcome
+from orchestrator_calls._waiters import Waiters
+from orchestrator_calls.call import Call, Channel, SentenceState, Turn, TurnOutcome
 from orchestrator_calls.decide import Policy
 from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, CallState, Event, EventType
-from orchestrator_calls.journal import Journal
+from orchestrator_calls.journal import CallRow, Journal
 from orchestrator_calls.notices import EventKept, GapSeen, Notice, StateChanged, TurnTimed
 from orchestrator_calls.ordering import Gap, Sequencer
 from orchestrator_calls.playback import Player, Report
-from orchestrator_calls.responder import HangUp, Responder, Transfer, TurnContext, TurnInput
-from orchestrator_kernel.ports import Clock, Json, Speech, SpeechRequest
+from orchestrator_calls.responder import Responder, Transfer, TurnContext, TurnInput
+from orchestrator_kernel.ports import Clock, Json, Speech
 
 __all__ = ["Actor", "Environment"]
 
@@ -63,7 +65,7 @@ class _Wrote:
 
 @dataclass(frozen=True, slots=True)
 class _Media:
-    player: Player | None
+    player: Player
     ended: bool = False
 
 
@@ -78,32 +80,30 @@ Message = _Arrived | _Wrote | _Media | Report | _Stop
 class Actor:
     """Runs one call until it is over or `stop` is called."""
 
-    def __init__(self, call: Call, environment: Environment) -> None:
+    def __init__(self, row: CallRow, call: Call, environment: Environment) -> None:
         self.call = call
         self.mailbox: Mailbox[Message] = Mailbox(environment.places)
+        self.waiters = Waiters(call)
         self._env = environment
         self._sequencer = Sequencer(environment.policy.reorder_window)
-        self._keeper = Keeper(call, environment.journal, environment.clock, environment.observe, [])
+        self._keeper = Keeper(call, environment.journal, environment.clock, environment.observe)
         self._own, self._keep = self._keeper.own, self._keeper.keep
         self._answering = Answering(lambda: self.mailbox.post(_Wrote()), environment.answer_timeout)
+        self._speaking = Speaking(call, environment.voice)
         self._since: dict[str, float] = {}
-        self._player: Player | None = None
-        self._spoken: set[str] = set()
         self._timers: dict[str, float] = {}
-        self._waiters: dict[str, asyncio.Future[Turn | None]] = {}
-        self._reported = call.state
+        self._marked = row.state, row.caller
         self._stopped = False
 
     # --- from the runtime ---------------------------------------------------------------------------------------------------
 
     def barge_in(self, event: Event) -> None:
-        """Stop the speech at once, before the event is even durable: falling silent is never wrong."""
-        if (
-            self._player is not None
-            and event.id not in self.call
-            and deciding.interrupted_by(self.call, event) is not None
-        ):
-            self._player.stop()
+        """Fall silent at once for this beginning of the caller's speech, before it is even durable."""
+        self._speaking.hush(event)
+
+    def not_kept(self, event: Event) -> None:
+        """The event that `barge_in` told of will not be delivered."""
+        self._speaking.heard_out(event.id)
 
     def deliver(self, event: Event, at: float) -> None:
         """Hand over a journalled event that came in at `at` (monotonic), into the place reserved for it."""
@@ -115,7 +115,6 @@ class Actor:
             self.call.apply(event)
             if event.source != ORCHESTRATOR:
                 self._sequencer.offer(event, float("-inf"))
-        self._reported = self.call.state
 
     def attach(self, player: Player) -> None:
         """From now on speak through this player."""
@@ -129,19 +128,6 @@ class Actor:
         """Take a report of playback in."""
         self.mailbox.post(report)
 
-    async def answered(self, event_id: str, limit: float) -> Turn | None:
-        """The answered turn that this input belongs to; None when it opened none within `limit` seconds."""
-        turn = self._turn_of(event_id)
-        if turn is not None and turn.outcome is not None:
-            return turn
-        waiter = self._waiters.setdefault(event_id, asyncio.get_running_loop().create_future())
-        try:
-            async with asyncio.timeout(limit):
-                return await asyncio.shield(waiter)
-        except TimeoutError:
-            self._waiters.pop(event_id, None)
-            return None
-
     def stop(self) -> None:
         """End the actor, not the call: the call can be resumed from its journal."""
         self.mailbox.post(_Stop())
@@ -151,47 +137,43 @@ class Actor:
     async def run(self) -> None:
         """Take messages until the call is over and nothing is left to do."""
         try:
-            self._take_up()
+            await self._take_up()
             await self._settle()
-            while not self._stopped and not self._over:
+            while not (self._stopped or self._over):
                 message = self.mailbox.take()
                 if message is None:
                     await self.mailbox.wait(self._patience())
-                    await self._tick()
                 else:
                     await self._handle(message)
+                await self._tick()
                 await self._settle()
         finally:
             await self._answering.cancel()
-            for waiter in self._waiters.values():
-                if not waiter.done():
-                    waiter.set_result(None)
+            self.waiters.give_up()
+            # Whoever holds the leg is to come back: the call goes on from its journal.
+            self._speaking.end({"type": "bye", "state": self.call.state.value, "reason": "restart"})
 
     @property
     def _over(self) -> bool:
-        return self.call.state in TERMINAL and len(self.mailbox) == 0 and self._player is None
+        return self.call.state in TERMINAL and len(self.mailbox) == 0 and self._speaking.silent
 
-    def _take_up(self) -> None:
-        """A turn that was open when the process ended: write its answer now; the turn stays the same one."""
+    async def _take_up(self) -> None:
+        """What the end of the last process left open: a leg that is gone with it, sentences half spoken, a turn half answered."""
+        if self.call.media_attached:
+            begun = [sentence for _, sentence in self.call.speaking if sentence.state is SentenceState.STARTED]
+            reports = [
+                Report(EventType.PLAYBACK_CLEARED, each.key, each.played_ms, each.heard or "", "restart")
+                for each in begun
+            ]
+            await self._keep([*map(self._report_event, reports), self._leg_detached()])
         turn = self.call.open_turn
         if turn is None:
             return
-        if turn.sentences:
+        if turn.steps:
             # Half an answer was committed; what the rest would have been is not known.
             self._answering.give_up(turn.id, "restart")
-            return
-        self._begin(
-            deciding.Ask(
-                key=f"ask/{turn.id}",
-                turn=turn.id,
-                kind=turn.kind,
-                inputs=turn.inputs,
-                text=turn.text,
-                language=turn.language,
-                confidence=turn.confidence,
-                repeats=turn.repeats,
-            )
-        )
+        else:
+            self._begin(turn)
 
     async def _handle(self, message: Message) -> None:
         match message:
@@ -220,9 +202,11 @@ class Actor:
             detail = f"{gap.first} to {gap.last} of {gap.source}"
             self._gap(GapSeen(self.call.id, self.call.tenant, gap.source, gap.last - gap.first + 1, detail))
         for event in events:
-            if event.type is EventType.SPEECH_STARTED:
-                await self._interrupt(event)
+            turn = deciding.interrupted_by(self.call, event) if event.type is EventType.SPEECH_STARTED else None
+            if turn is not None and not turn.interrupted:
+                await self._keep([self._interruption(turn, event.id)])
             self.call.apply(event)
+            self._speaking.heard_out(event.id)
             await self._settle()
 
     def _gap(self, notice: GapSeen) -> None:
@@ -231,25 +215,27 @@ class Actor:
         )
         self._env.observe(notice)
 
-    async def _interrupt(self, event: Event) -> None:
-        turn = deciding.interrupted_by(self.call, event)
-        if turn is not None:
-            await self._keep([self._own(EventType.TURN_INTERRUPTED, event.id, {"turn": turn.id, "by": event.id})])
+    def _interruption(self, turn: Turn, by: str) -> Event:
+        return self._own(EventType.TURN_INTERRUPTED, turn.id, {"turn": turn.id, "by": by})
 
     async def _tick(self) -> None:
+        """Let go of what waited long enough; then, if nothing is left to be heard first, let the timer fire that is due."""
         now = self._env.clock.monotonic()
-        for key in [key for key, due in self._timers.items() if due <= now]:
-            del self._timers[key]
-            if key not in self.call.fired:
-                await self._keep([self._own(EventType.TIMER_FIRED, key, {"timer": key})])
         due = self._sequencer.due
         if due is not None and due <= now:
             await self._release(*self._sequencer.expire(now))
+        if self._sequencer.due is not None or len(self.mailbox):
+            return
+        key = min(self._timers, key=self._timers.__getitem__, default=None)
+        if key is not None and self._timers[key] <= now:
+            await self._keep([self._own(EventType.TIMER_FIRED, key, {"timer": key})])
 
     def _patience(self) -> float | None:
         """Seconds until the next timer or the end of the reorder window."""
-        dues = [*self._timers.values(), *([] if self._sequencer.due is None else [self._sequencer.due])]
-        return max(0.0, min(dues) - self._env.clock.monotonic()) if dues else None
+        held = self._sequencer.due
+        dues = self._timers.values() if held is None else (held,)
+        due = min(dues, default=None)
+        return None if due is None else max(0.0, due - self._env.clock.monotonic())
 
     # --- carrying out -------------------------------------------------------------------------------------------------------
 
@@ -268,7 +254,7 @@ class Actor:
                 await asyncio.sleep(0)
                 await self._take_answer()
         await self._tell_state()
-        self._resolve_waiters()
+        self.waiters.resolve()
 
     def _set_timers(self, timers: Iterable[deciding.Timer]) -> None:
         now, monotonic = self._env.clock.now(), self._env.clock.monotonic()
@@ -283,25 +269,25 @@ class Actor:
                 await self._answering.cancel()
                 await self._keep([self._closing(turn, TurnOutcome.SUPERSEDED)])
                 return True
-            case deciding.Speak() if self._player is not None and intent.key not in self._spoken:
-                self._speak(self._player, intent)
+            case deciding.Speak():
+                self._speak(intent)
             case deciding.StopSpeaking(_, turn):
-                return await self._stop_speaking(turn)
+                return await self._clear(self._speaking.stop(turn, self._why_stopped()))
             case deciding.Command():
                 return await self._command(intent)
             case deciding.EndCall(_, reason):
                 await self._keep([self._own(EventType.CALL_ENDED, "end", {"reason": reason})])
                 return True
             case deciding.FailTransfer(_, transfer):
-                await self._keep(
-                    [self._own(EventType.TRANSFER_FAILED, transfer, {"key": transfer, "reason": "not confirmed"})]
-                )
+                payload: dict[str, Json] = {"key": transfer, "reason": "not confirmed"}
+                await self._keep([self._own(EventType.TRANSFER_FAILED, transfer, payload)])
                 return True
             case _:
                 pass
         return False
 
     def _ask(self, intent: deciding.Ask) -> bool:
+        self._cut_short(intent.turn)
         payload: dict[str, Json] = {
             "turn": intent.turn,
             "kind": intent.kind.value,
@@ -316,26 +302,35 @@ class Actor:
         self._keeper.apply_now_keep_later(self._own(EventType.TURN_OPENED, intent.turn, payload))
         since = [self._since.pop(each, None) for each in intent.inputs]
         self._since[intent.turn] = next((at for at in reversed(since) if at is not None), self._env.clock.monotonic())
-        self._begin(intent)
+        self._begin(self.call.turns[intent.turn])
         return True
 
-    def _begin(self, intent: deciding.Ask) -> None:
+    def _cut_short(self, by: str) -> None:
+        """An input during speech interrupts it; what was heard of it is in the history that the next answer builds on."""
+        cut = {turn.id: turn for turn, _ in self.call.speaking}.values()
+        reports = [report for turn in cut for report in self._speaking.stop(turn.id, "interrupted")]
+        for report in [*reports, *self.mailbox.take_own(Report)]:
+            self._keeper.apply_now_keep_later(self._report_event(report))
+        for turn in cut:
+            self._keeper.apply_now_keep_later(self._interruption(turn, by))
+
+    def _begin(self, turn: Turn) -> None:
         call = self.call
         context = TurnContext(
             call_id=call.id,
             tenant=call.tenant,
-            turn=intent.turn,
+            turn=turn.id,
             language=call.language,
             input=TurnInput(
-                kind=intent.kind,
-                text=intent.text,
-                language=intent.language,
-                confidence=intent.confidence,
-                repeats=intent.repeats,
+                kind=turn.kind,
+                text=turn.text,
+                language=turn.language,
+                confidence=turn.confidence,
+                repeats=turn.repeats,
             ),
             memory=call.memory,
-            history=call.history(before=intent.turn),
-            now=call.turns[intent.turn].opened_at,
+            history=call.history(before=turn.id),
+            now=turn.opened_at,
         )
         self._answering.begin(self._env.responder(call.tenant), context)
 
@@ -364,43 +359,26 @@ class Actor:
         if self.call.channel is Channel.ANSWER:
             since = self._since.pop(turn.id, None)
             if since is not None:
-                seconds = self._env.clock.monotonic() - since
-                self._env.observe(TurnTimed(self.call.id, self.call.tenant, turn.id, Channel.ANSWER.value, seconds))
+                self._timed(turn.id, Channel.ANSWER, self._env.clock.monotonic() - since)
         elif not turn.sentences:
             self._since.pop(turn.id, None)
 
-    def _resolve_waiters(self) -> None:
-        """Answer those who wait for a turn that is closed, or that will not come."""
-        for event_id in list(self._waiters):
-            turn = self._turn_of(event_id)
-            if (turn is not None and turn.outcome is not None) or (turn is None and self._without_turn(event_id)):
-                waiter = self._waiters.pop(event_id)
-                if not waiter.done():
-                    waiter.set_result(turn)
+    def _timed(self, turn: str, channel: Channel, seconds: float) -> None:
+        self._env.observe(TurnTimed(self.call.id, self.call.tenant, turn, channel.value, seconds))
 
-    def _without_turn(self, event_id: str) -> bool:
-        """Whether this input, which has been taken in, opens no turn now."""
-        if event_id not in self.call:
-            return False
-        waiting = [event.id for event in self.call.waiting_inputs()]
-        return event_id not in waiting or self.call.state is not CallState.ACTIVE or self.call.collecting is not None
+    # --- speech -------------------------------------------------------------------------------------------------------------
 
-    def _speak(self, player: Player, intent: deciding.Speak) -> None:
-        self._spoken.add(intent.key)
-        request = SpeechRequest(
-            text=intent.text, language=intent.language, voice=self._env.voice(self.call.tenant, intent.language)
-        )
+    def _speak(self, intent: deciding.Speak) -> None:
         first = intent.key.endswith("/0")
-        player.speak(intent.key, request, self._since.pop(intent.turn, None) if first else None)
+        if self._speaking.speak(intent, self._since.get(intent.turn) if first else None):
+            self._since.pop(intent.turn, None)
 
-    async def _stop_speaking(self, turn_id: str) -> bool:
-        """What the player has is stopped and reported by it; what it never got is cleared here."""
-        keys = [sentence.key for turn, sentence in self.call.speaking if turn.id == turn_id]
-        if self._player is not None:
-            self._player.stop(keys)
-        never = [key for key in keys if key not in self._spoken]
-        reports = [Report(EventType.PLAYBACK_CLEARED, key, 0, "", reason="interrupted") for key in never]
-        self._spoken.update(never)
+    def _why_stopped(self) -> str:
+        """A caller who cannot listen now has not interrupted."""
+        return "not listening" if self.call.state in {CallState.ON_HOLD, CallState.TRANSFERRING} else "interrupted"
+
+    async def _clear(self, reports: Sequence[Report]) -> bool:
+        """Report on sentences that will never be played; whether there were any."""
         if reports:
             await self._keep([self._report_event(report) for report in reports])
         return bool(reports)
@@ -412,66 +390,40 @@ class Actor:
             payload: dict[str, Json] = {"key": intent.key, "target": order.target, "reason": order.reason}
             events.append(self._own(EventType.TRANSFER_REQUESTED, intent.key, payload))
         await self._keep(events)
-        if self._player is not None:
-            self._player.control(_order(intent.key, order))
+        self._speaking.control(order_message(intent.key, order))
         return True
 
-    # --- media --------------------------------------------------------------------------------------------------------------
+    async def _media(self, player: Player, *, ended: bool) -> None:
+        if not ended:
+            self._speaking.attach(player)
+            payload: dict[str, Json] = {"channel": Channel.MEDIA.value}
+            await self._keep([self._own(EventType.LEG_ATTACHED, f"media/{self.call.count}", payload)])
+        elif self._speaking.detach(player):
+            await self._keep([self._leg_detached()])
 
-    async def _media(self, player: Player | None, *, ended: bool) -> None:
-        if ended:
-            if player is self._player:
-                self._player = None
-                await self._keep([self._own(EventType.LEG_DETACHED, f"media/{self.call.count}", {})])
-            return
-        if self._player is not None:
-            self._player.stop()
-        self._player = player
-        self._spoken = {sentence.key for _, sentence in self.call.speaking if sentence.key in self._spoken}
-        await self._keep(
-            [self._own(EventType.LEG_ATTACHED, f"media/{self.call.count}", {"channel": Channel.MEDIA.value})]
-        )
+    def _leg_detached(self) -> Event:
+        return self._own(EventType.LEG_DETACHED, f"media/{self.call.count}", {})
 
     def _report_event(self, report: Report) -> Event:
-        payload: dict[str, Json] = {"key": report.key, "played_ms": report.played_ms}
-        if report.heard is not None:
-            payload["heard"] = report.heard
-        if report.reason:
-            payload["reason"] = report.reason
         if report.latency_ms is not None:
-            payload["latency_ms"] = round(report.latency_ms, 3)
-            sentence = self.call.sentence(report.key)
-            if sentence is not None:
-                turn = report.key.rpartition("/")[0]
-                seconds = report.latency_ms / 1000
-                self._env.observe(TurnTimed(self.call.id, self.call.tenant, turn, Channel.MEDIA.value, seconds))
-        return self._own(report.type, f"{report.key}/{report.played_ms}", payload)
+            self._timed(report.key.rpartition("/")[0], Channel.MEDIA, report.latency_ms / 1000)
+        return self._own(report.type, f"{report.key}/{report.played_ms}", report_payload(report))
 
-    # --- telling -----------------------------------------------------------------------------------------------------------
+    # --- telling ------------------------------------------------------------------------------------------------------------
 
     async def _tell_state(self) -> None:
-        state, before = self.call.state, self._reported
+        """Note in the list of calls, and tell, what changed: the state, or who calls."""
+        state, call = self.call.state, self.call
+        before, known = self._marked
+        caller = known or (self._env.pseudonym(call.tenant, call.caller) if call.caller else "")
+        if (state, caller) == self._marked:
+            return
+        self._marked = state, caller
+        await self._keeper.mark(state, caller)
         if state is before:
             return
-        self._reported = state
-        self._env.observe(StateChanged(self.call.id, self.call.tenant, before, state, self.call.end_reason))
-        caller = self._env.pseudonym(self.call.tenant, self.call.caller) if self.call.caller else ""
-        await self._env.journal.mark(self.call.id, state, caller)
+        self._env.observe(StateChanged(call.id, call.tenant, before, state, call.end_reason))
         if state in TERMINAL:
-            if self._player is not None:
-                self._player.stop()
-                self._player.control({"type": "bye", "state": state.value, "reason": self.call.end_reason})
             await self._answering.cancel()
-
-    def _turn_of(self, event_id: str) -> Turn | None:
-        if event_id in self.call.turns:
-            return self.call.turns[event_id]
-        if event_id == "":
-            return None
-        return next((turn for turn in reversed(self.call.turns.values()) if event_id in turn.inputs), None)
-
-
-def _order(key: str, order: Transfer | HangUp) -> dict[str, Json]:
-    if isinstance(order, Transfer):
-        return {"type": "transfer", "key": key, "target": order.target, "reason": order.reason}
-    return {"type": "hang_up", "key": key, "reason": order.reason}
+            await self._clear(self._speaking.stop_all("call over"))
+            self._speaking.end({"type": "bye", "state": state.value, "reason": call.end_reason})

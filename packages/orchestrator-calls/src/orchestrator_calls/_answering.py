@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from orchestrator_calls.call import TurnOutcome
 from orchestrator_calls.responder import Responder, Step, TurnContext
@@ -15,6 +16,9 @@ from orchestrator_kernel.exceptions import OrchestratorError
 __all__ = ["Answering", "Written"]
 
 logger = logging.getLogger(__name__)
+
+CANCEL_LIMIT: Final = 1.0
+"""Seconds that a responder has to let go of a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,17 @@ class Written:
     steps: tuple[Step, ...]
     outcome: TurnOutcome | None
     reason: str
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The answer of one turn. A responder that goes on after it was cancelled writes into a draft that nobody reads."""
+
+    turn: str
+    steps: list[Step] = field(default_factory=list[Step])
+    taken: int = 0
+    outcome: TurnOutcome | None = None
+    reason: str = ""
 
 
 class Answering:
@@ -40,59 +55,62 @@ class Answering:
         self._wake = wake
         self._limit = limit
         self._task: asyncio.Task[None] | None = None
-        self._steps: list[Step] = []
-        self._taken = 0
-        self._outcome: TurnOutcome | None = None
-        self._reason = ""
-        self.turn: str | None = None
+        self._draft: _Draft | None = None
+
+    @property
+    def turn(self) -> str | None:
+        """The turn whose answer is being written, or not taken to its end yet."""
+        return self._draft.turn if self._draft else None
 
     def begin(self, responder: Responder, context: TurnContext) -> None:
         """Have the answer of `context.turn` written."""
-        self._reset(context.turn)
-        self._task = asyncio.create_task(self._write(responder, context), name=f"answer {context.turn}")
+        self._draft = _Draft(context.turn)
+        self._task = asyncio.create_task(self._write(self._draft, responder, context), name=f"answer {context.turn}")
 
     def give_up(self, turn: str, reason: str) -> None:
         """The answer of `turn` cannot be had."""
-        self._reset(turn)
-        self._end(TurnOutcome.FAILED, reason)
+        self._draft = _Draft(turn, outcome=TurnOutcome.FAILED, reason=reason)
+        self._wake()
 
     def take(self) -> Written | None:
         """What was written since the last time; None when that is nothing."""
-        if self.turn is None or not (self._steps or self._outcome):
+        draft = self._draft
+        if draft is None or (len(draft.steps) == draft.taken and draft.outcome is None):
             return None
-        written = Written(self.turn, self._taken, tuple(self._steps), self._outcome, self._reason)
-        self._taken += len(self._steps)
-        self._steps = []
-        if self._outcome is not None:
-            self.turn = None
+        written = Written(draft.turn, draft.taken, tuple(draft.steps[draft.taken :]), draft.outcome, draft.reason)
+        draft.taken = len(draft.steps)
+        if draft.outcome is not None:
+            self._draft = None
         return written
 
     async def cancel(self) -> None:
         """Stop writing; what was not taken is dropped."""
-        task, self._task, self.turn = self._task, None, None
+        task, self._task, self._draft = self._task, None, None
         if task is not None and not task.done():
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            _, stuck = await asyncio.wait({task}, timeout=CANCEL_LIMIT)
+            if stuck:
+                logger.error("a responder does not let go of its turn", extra={"task": task.get_name()})
 
-    def _reset(self, turn: str) -> None:
-        self.turn, self._steps, self._taken, self._outcome, self._reason = turn, [], 0, None, ""
-
-    def _end(self, outcome: TurnOutcome, reason: str = "") -> None:
-        self._outcome, self._reason = outcome, reason
-        self._wake()
-
-    async def _write(self, responder: Responder, context: TurnContext) -> None:
+    async def _write(self, draft: _Draft, responder: Responder, context: TurnContext) -> None:
         try:
             async with asyncio.timeout(self._limit), aclosing(responder.respond(context)) as steps:
                 async for step in steps:
-                    self._steps.append(step)
+                    draft.steps.append(step)
                     self._wake()
         except Exception as error:
             # A broken responder must not take the call down with it.
-            reason = error.code if isinstance(error, OrchestratorError) else type(error).__name__
+            draft.outcome, draft.reason = TurnOutcome.FAILED, _reason(error)
             logger.exception(
-                "the answer failed", extra={"call_id": context.call_id, "turn": context.turn, "reason": reason}
+                "the answer failed",
+                extra={"call_id": context.call_id, "turn": context.turn, "reason": draft.reason},
             )
-            self._end(TurnOutcome.FAILED, reason)
         else:
-            self._end(TurnOutcome.ANSWERED)
+            draft.outcome = TurnOutcome.ANSWERED
+        self._wake()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OrchestratorError):
+        return error.code
+    return "timeout" if isinstance(error, TimeoutError) else type(error).__name__

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 
 from orchestrator_calls.call import Call
-from orchestrator_calls.events import ORCHESTRATOR, Event, EventType
+from orchestrator_calls.events import ORCHESTRATOR, CallState, Event, EventType
 from orchestrator_calls.journal import Journal, JournalUnavailable
 from orchestrator_calls.notices import EventKept, Notice
 from orchestrator_kernel.ports import Clock, Json
@@ -16,16 +18,22 @@ __all__ = ["Keeper"]
 
 logger = logging.getLogger(__name__)
 
+LONGEST_PAUSE: Final = 2.0
+"""Seconds between two attempts at a journal that is away, at most."""
+
+_WALKED: Final = frozenset({EventType.TRANSFER_REQUESTED, EventType.TRANSFER_FAILED, EventType.CALL_ENDED})
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class Keeper:
-    """Keeps the orchestrator's own events of `call`."""
+    """Keeps the orchestrator's own events of `call`. While the journal is away the call waits: nothing is said that is not kept."""
 
     call: Call
     journal: Journal
     clock: Clock
     observe: Callable[[Notice], None]
-    _later: list[Event]
+    _later: list[Event] = field(default_factory=list[Event])
 
     def own(self, kind: EventType, key: str, payload: Mapping[str, Json]) -> Event:
         """An event of the orchestrator; the same kind and key is the same event."""
@@ -36,10 +44,15 @@ class Keeper:
             tenant=self.call.tenant,
             type=kind,
             source=ORCHESTRATOR,
-            occurred_at=now,
+            occurred_at=self._after_all(now) if kind in _WALKED else now,
             received_at=now,
             payload=payload,
         )
+
+    def _after_all(self, now: datetime) -> datetime:
+        """A time behind every event that led to the decision, though a source's clock be ahead (a hybrid logical clock)."""
+        latest = self.call.latest
+        return now if latest is None else max(now, latest + timedelta(microseconds=1))
 
     def apply_now_keep_later(self, event: Event) -> None:
         """For a decision that has no effect outside before the next event is kept: it shares that event's commit."""
@@ -47,18 +60,27 @@ class Keeper:
         self.call.apply(event)
 
     async def keep(self, events: Sequence[Event]) -> None:
-        """Make events durable, then let them count. While the journal is away the call waits: nothing is said that is not kept."""
+        """Make events durable, then let them count."""
         batch, self._later = [*self._later, *events], []
-        pause = 0.05
-        while True:
-            try:
-                kept = await self.journal.append(batch)
-                break
-            except JournalUnavailable:
-                logger.exception("the journal is away; the call waits", extra={"call_id": self.call.id})
-                await self.clock.sleep(pause)
-                pause = min(pause * 2, 2.0)
-        for appended in kept:
+        for appended in await self._insist(lambda: self.journal.append(batch)):
             self.call.apply(appended.event)
             if not appended.duplicate:
                 self.observe(EventKept(appended.event))
+
+    async def mark(self, state: CallState, caller: str) -> None:
+        """Note the state in the list of calls."""
+        await self._insist(lambda: self.journal.mark(self.call.id, state, caller))
+
+    async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:
+        pause = 0.05
+        while True:
+            try:
+                return await write()
+            except JournalUnavailable as error:
+                logger.warning(
+                    "the journal is away; the call waits",
+                    extra={"call_id": self.call.id, "pause": pause},
+                    exc_info=error,
+                )
+            await self.clock.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)

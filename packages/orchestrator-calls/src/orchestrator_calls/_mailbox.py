@@ -11,6 +11,7 @@ from orchestrator_kernel.exceptions import RateLimitError
 __all__ = ["Mailbox", "MailboxFull"]
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 class MailboxFull(RateLimitError):
@@ -70,6 +71,12 @@ class Mailbox(Generic[T]):
             return None
         self._taken -= 1
         return lane.popleft()
+
+    def take_own(self, kind: type[K]) -> list[K]:
+        """All of the call's own messages of one kind, in their order."""
+        taken = [message for message in self._own if isinstance(message, kind)]
+        self._own = deque(message for message in self._own if not isinstance(message, kind))
+        return taken
 
     async def wait(self, seconds: float | None) -> None:
         """Return when there is a message, or after `seconds`."""

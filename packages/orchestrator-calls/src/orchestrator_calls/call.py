@@ -10,113 +10,38 @@ playback name what they belong to (a turn, a sentence), so their place in the or
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final, cast
 
 from orchestrator_calls._steps import from_json
+from orchestrator_calls._turns import REPORTS, Channel, Sentence, SentenceState, Turn, TurnOutcome
 from orchestrator_calls._walk import Walk, step
-from orchestrator_calls.events import ORCHESTRATOR, OWN, TERMINAL, CallState, Event, EventType, text_of
+from orchestrator_calls.events import OWN, TERMINAL, CallState, Event, EventType, text_of
 from orchestrator_calls.ordering import CanonicalLog
 from orchestrator_calls.responder import Collect, Exchange, HangUp, InputKind, Note, Remember, Say, Transfer
 from orchestrator_kernel.ports import Json
 
 __all__ = ["Call", "Channel", "Sentence", "SentenceState", "Turn", "TurnOutcome", "fold"]
 
-
-class Channel(StrEnum):
-    """How replies reach the caller: in the answer of the request that brought the input, or through the media socket."""
-
-    ANSWER = "answer"
-    MEDIA = "media"
-
-
-class SentenceState(StrEnum):
-    """How far a sentence came; each later state is final over the earlier ones."""
-
-    COMMITTED = "committed"
-    STARTED = "started"
-    HANDED_OVER = "handed_over"
-    FINISHED = "finished"
-    CLEARED = "cleared"
-
-
-_RANK: Final = {state: rank for rank, state in enumerate(SentenceState)}
-
-
-class TurnOutcome(StrEnum):
-    """How the answer of a turn ended."""
-
-    ANSWERED = "answered"
-    FAILED = "failed"
-    SUPERSEDED = "superseded"
-
-
-@dataclass(slots=True)
-class Sentence:
-    """One sentence of an answer. `heard` is what the caller heard of it, None while nobody knows; times in milliseconds."""
-
-    key: str
-    text: str
-    language: str
-    state: SentenceState = SentenceState.COMMITTED
-    heard: str | None = None
-    played_ms: int = 0
-    latency_ms: float | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more of it will be heard."""
-        return self.state in {SentenceState.HANDED_OVER, SentenceState.FINISHED, SentenceState.CLEARED}
-
-
-@dataclass(slots=True)
-class Turn:
-    """One input of the caller, or the greeting, or a silence, and the answer to it."""
-
-    id: str
-    kind: InputKind
-    opened_at: datetime
-    inputs: tuple[str, ...] = ()
-    text: str = ""
-    language: str | None = None
-    confidence: float | None = None
-    repeats: int = 0
-    sensitive: bool = False
-    sentences: list[Sentence] = field(default_factory=list[Sentence])
-    note: Note | None = None
-    command: Transfer | HangUp | None = None
-    outcome: TurnOutcome | None = None
-    reason: str = ""
-    interrupted: bool = False
-
-    @property
-    def heard(self) -> str:
-        """What the caller heard of the answer; what nobody reported on counts as heard."""
-        parts = [
-            each.text if each.heard is None and not self.interrupted else each.heard or "" for each in self.sentences
-        ]
-        return " ".join(part for part in parts if part)
-
-    @property
-    def shown(self) -> str:
-        """The input as it may be shown: sensitive digits only by their number."""
-        return f"[{len(self.text)} digits]" if self.sensitive else self.text
-
-
-_REPORTS: Final = {
-    EventType.PLAYBACK_STARTED: SentenceState.STARTED,
-    EventType.PLAYBACK_PROGRESS: SentenceState.STARTED,
-    EventType.PLAYBACK_FINISHED: SentenceState.FINISHED,
-    EventType.PLAYBACK_CLEARED: SentenceState.CLEARED,
-}
 _ACTIVITY: Final = frozenset({EventType.TRANSCRIPTION, EventType.DTMF, EventType.SPEECH_STARTED, EventType.RESUME})
 _LISTENING: Final = frozenset({CallState.INITIALIZING, CallState.CONNECTING, CallState.ACTIVE})
 
 
 class Call:
-    """A call as its events tell it. Read it; only `apply` changes it."""
+    """A call as its events tell it. Read it; only `apply` changes it.
+
+    Attributes:
+        turns: By id, in the order they were opened.
+        memory: What the responder remembered last.
+        collecting: How the next keys are to be taken together; None when each key is an input.
+        media_attached: Whether a media leg is there now.
+        fired: The keys of the timers that fired.
+        commands: The keys of the orders that were sent, and when.
+        last_activity: When the caller was last heard of; our clock.
+        last_event: When anything was last heard of; our clock.
+        quiet_since: When our last word was out; our clock.
+        count: How many events it is made of.
+    """
 
     def __init__(self, call_id: str, tenant: str, language: str = "en-US") -> None:
         self.id = call_id
@@ -126,16 +51,14 @@ class Call:
         self._walks: list[Walk] = []
         self._own: set[str] = set()
         self._waiting: dict[str, Event] = {}
-        self._interruptions: list[str] = []
-        self._settled_transfers: set[str] = set()
         self._opened: dict[str, int] = {}
         self._pending_reports: dict[str, list[Event]] = {}
         self._sentences: dict[str, Sentence] = {}
+        self._has_media = False
         self.turns: dict[str, Turn] = {}
         self.memory: Mapping[str, Json] = {}
         self.collecting: Collect | None = None
         self.media_attached = False
-        self._has_media = False
         self.fired: set[str] = set()
         self.commands: dict[str, datetime] = {}
         self.last_activity: datetime | None = None
@@ -194,8 +117,9 @@ class Call:
 
     @property
     def channel(self) -> Channel:
-        """The one way of replying: what a leg declared; the media socket once there is one."""
-        return Channel.MEDIA if self._has_media or self._walk.channel == Channel.MEDIA else Channel.ANSWER
+        """The one way of replying: what a leg declared, or else what the provider presumes; the media socket once there is one."""
+        declared = self._walk.channel or self._walk.presumed_channel
+        return Channel.MEDIA if self._has_media or declared == Channel.MEDIA else Channel.ANSWER
 
     @property
     def held(self) -> timedelta:
@@ -206,6 +130,11 @@ class Call:
     def recorded_after_end(self) -> int:
         """How many events came after the end: recorded, not applied."""
         return self._walk.recorded_after_end
+
+    @property
+    def latest(self) -> datetime | None:
+        """The time of the last event in canonical order: a decision made now belongs behind it, whatever our own clock says."""
+        return self._log.latest
 
     # --- what waits ---------------------------------------------------------------------------------------------------------
 
@@ -222,16 +151,22 @@ class Call:
         """A later input of the same source was taken already: answering now would go back in the conversation."""
         return event.sequence is not None and event.sequence < self._opened.get(event.source, 0)
 
-    def interrupted_after(self, event: Event) -> bool:
-        """Whether the caller began to speak again after this input and before the next one, by the source's own count."""
-        index = self._log.index(event.id)
+    def interrupted_after(self, event_id: str) -> bool:
+        """Whether the caller began to speak again after this event and before the next input, in the order of the event's own source."""
+        if event_id not in self._log:
+            return False
+        index = self._log.index(event_id)
+        source = self._log.at(index).source
         for place in range(index + 1, len(self._log)):
             later = self._log.at(place)
-            if later.is_input:
-                return False
-            if later.type is EventType.SPEECH_STARTED and later.source == event.source:
-                return True
+            if later.source == source and (later.is_input or later.type is EventType.SPEECH_STARTED):
+                return later.type is EventType.SPEECH_STARTED
         return False
+
+    @property
+    def start(self) -> str:
+        """The id of the event that told that the call was answered; empty before."""
+        return self._walk.started_by
 
     def input(self, event_id: str) -> Event | None:
         """The walked event with this id."""
@@ -280,19 +215,15 @@ class Call:
         self.last_event = _latest(self.last_event, event.received_at)
         if event.type in _ACTIVITY:
             self.last_activity = _latest(self.last_activity, event.received_at)
-        if event.payload.get("erased") is True:
+        if event.type in REPORTS:
             self._own.add(event.id)
-        elif event.type in _REPORTS:
-            self._own.add(event.id)
-            self._report(event)
+            if not event.is_erased:
+                self._report(event)
         elif event.type in OWN:
             self._own.add(event.id)
-            self._apply_own(event)
+            if not event.is_erased:
+                self._apply_own(event)
         else:
-            if event.type in {EventType.TRANSFER_COMPLETED, EventType.TRANSFER_FAILED} and (
-                key := text_of(event.payload, "key")
-            ):
-                self._settled_transfers.add(key)
             if event.is_input:
                 self._waiting[event.id] = event
             self._rewalk(self._log.insert(event))
@@ -301,8 +232,7 @@ class Call:
     def _rewalk(self, start: int) -> None:
         del self._walks[start:]
         for index in range(start, len(self._log)):
-            before = self._walks[-1] if self._walks else Walk()
-            self._walks.append(step(before, self._log.at(index), self._settled_transfers))
+            self._walks.append(step(self._walk, self._log.at(index)))
 
     # --- the orchestrator's own events --------------------------------------------------------------------------------------
 
@@ -351,6 +281,7 @@ class Call:
     def _turn_answered(self, event: Event) -> None:
         turn = self.turns[text_of(event.payload, "turn")]
         for data in cast("list[Mapping[str, Json]]", event.payload["steps"]):
+            turn.steps += 1
             match from_json(data):
                 case Say(text, language):
                     self._say(turn, Sentence(f"{turn.id}/{len(turn.sentences)}", text, language))
@@ -377,41 +308,20 @@ class Call:
             self.quiet_since = _latest(self.quiet_since, event.received_at)
         if event.payload.get("handed_over") is True:
             for sentence in turn.sentences:
-                self._advance(sentence.key, SentenceState.HANDED_OVER)
-
-    # --- what was heard -----------------------------------------------------------------------------------------------------
+                sentence.advance(SentenceState.HANDED_OVER)
 
     def _report(self, event: Event) -> None:
         key = text_of(event.payload, "key")
-        if key not in self._sentences:
+        sentence = self._sentences.get(key)
+        if sentence is None:
             self._pending_reports.setdefault(key, []).append(event)
             return
-        sentence = self._advance(key, _REPORTS[event.type])
-        if sentence.over:
+        sentence.report(event)
+        if event.type in {EventType.PLAYBACK_FINISHED, EventType.PLAYBACK_CLEARED}:
             self.quiet_since = _latest(self.quiet_since, event.received_at)
-        played = event.payload.get("played_ms")
-        if isinstance(played, int | float):
-            sentence.played_ms = max(sentence.played_ms, int(played))
-        heard = event.payload.get("heard")
-        if event.type is EventType.PLAYBACK_FINISHED:
-            sentence.heard = sentence.text
-        elif isinstance(heard, str) and sentence.state is not SentenceState.FINISHED:
-            # Reports may overtake each other; what was heard only grows.
-            sentence.heard = max(sentence.heard or "", heard, key=len)
-        elif event.type is EventType.PLAYBACK_CLEARED and sentence.heard is None:
-            sentence.heard = ""
         if event.type is EventType.PLAYBACK_CLEARED and text_of(event.payload, "reason") in {"", "interrupted"}:
             # The leg may tell of the interruption before the event that caused it is in the journal.
             self.turns[key.rpartition("/")[0]].interrupted = True
-        latency = event.payload.get("latency_ms")
-        if isinstance(latency, int | float) and event.source == ORCHESTRATOR:
-            sentence.latency_ms = float(latency)
-
-    def _advance(self, key: str, state: SentenceState) -> Sentence:
-        sentence = self._sentences[key]
-        if _RANK[state] > _RANK[sentence.state]:
-            sentence.state = state
-        return sentence
 
 
 def _latest(known: datetime | None, other: datetime) -> datetime:

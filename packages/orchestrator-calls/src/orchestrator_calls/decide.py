@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from orchestrator_calls.call import Call, Channel, Turn
 from orchestrator_calls.events import TERMINAL, CallState, Event, EventType, text_of
 from orchestrator_calls.responder import HangUp, InputKind, Transfer
+from orchestrator_kernel.exceptions import ConfigurationError
 
 __all__ = [
     "Ask",
@@ -40,7 +41,10 @@ class Policy:
         idle: A call about which nothing at all was heard for so long is over.
         hang_up_grace: An ordered hang-up that nobody confirms counts as done after this.
         transfer_limit: A transfer that nobody confirms has failed after this.
-        reorder_window: How long an input waits for an earlier event of its source.
+        reorder_window: How long an input waits for an earlier event of its source; 0 for not at all.
+
+    Raises:
+        ConfigurationError: A time is not positive; the message names it.
     """
 
     silence: float = 8.0
@@ -50,10 +54,19 @@ class Policy:
     transfer_limit: float = 30.0
     reorder_window: float = 0.3
 
+    def __post_init__(self) -> None:
+        for name in ("silence", "max_duration", "idle", "hang_up_grace", "transfer_limit"):
+            if not getattr(self, name) > 0:
+                raise ConfigurationError(f"{name} must be positive", details={"setting": name})
+        if not 0 <= self.reorder_window < self.idle:
+            raise ConfigurationError(
+                "reorder_window must be less than idle, and 0 at least", details={"setting": "reorder_window"}
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Open turn `turn` and ask the responder for its answer."""
+    """Open turn `turn` and ask the responder for its answer; `interrupted` when the caller is already speaking again."""
 
     key: str
     turn: str
@@ -137,14 +150,17 @@ def decide(call: Call, policy: Policy) -> list[Intent]:
 
 
 def interrupted_by(call: Call, event: Event) -> Turn | None:
-    """The turn whose speech is interrupted by this beginning of the caller's; None when nothing is spoken, or when it began too early.
+    """The turn that is interrupted by this beginning of the caller's speech: it is being spoken, or its first word is still to come.
 
-    Too early means: before the input that is being answered, by the count of their common source.
+    None when there is none, when the leg speaks for itself, or when the caller began too early: before the input that is being answered,
+    by the count of their common source.
     """
-    speaking = call.speaking
-    if not speaking:
+    if call.channel is not Channel.MEDIA:
         return None
-    turn = speaking[-1][0]
+    speaking = call.speaking
+    turn = call.open_turn or (speaking[-1][0] if speaking else None)
+    if turn is None:
+        return None
     answered = call.input(turn.inputs[-1]) if turn.inputs else None
     if answered is None or answered.source != event.source or answered.sequence is None or event.sequence is None:
         return turn
@@ -167,7 +183,8 @@ def _turns(call: Call) -> Iterator[Intent]:
         return
     greeting = f"{call.id}/greeting"
     if greeting not in call.turns:
-        yield Ask(key=f"ask/{greeting}", turn=greeting, kind=InputKind.GREETING)
+        interrupted = _interrupted(call, call.start)
+        yield Ask(key=f"ask/{greeting}", turn=greeting, kind=InputKind.GREETING, interrupted=interrupted)
         return
     waiting = call.waiting_inputs()
     current = call.open_turn
@@ -182,6 +199,11 @@ def _turns(call: Call) -> Iterator[Intent]:
     if silence in call.fired:
         turn = f"{call.id}/{silence}"
         yield Ask(key=f"ask/{turn}", turn=turn, kind=InputKind.SILENCE, repeats=_silences(call) + 1)
+
+
+def _interrupted(call: Call, event_id: str) -> bool:
+    """Whether the caller goes on speaking already, so that the answer would talk over them; a leg that speaks for itself decides that itself."""
+    return call.channel is Channel.MEDIA and call.interrupted_after(event_id)
 
 
 def _next_input(call: Call, waiting: list[Event]) -> Iterator[Intent]:
@@ -200,7 +222,7 @@ def _next_input(call: Call, waiting: list[Event]) -> Iterator[Intent]:
         text=text_of(first.payload, "text"),
         language=text_of(first.payload, "language") or None,
         confidence=float(confidence) if isinstance(confidence, int | float) else None,
-        interrupted=call.interrupted_after(first),
+        interrupted=_interrupted(call, first.id),
     )
 
 
@@ -231,7 +253,7 @@ def _digits(call: Call, waiting: list[Event]) -> Ask | None:
         inputs=tuple(event.id for event in taken),
         text="".join(keys),
         sensitive=collect is not None and collect.sensitive,
-        interrupted=call.interrupted_after(last),
+        interrupted=_interrupted(call, last.id),
     )
 
 
@@ -248,11 +270,19 @@ def _commands(call: Call) -> Iterator[Intent]:
     """The newest turn's order, once its last word is out. A caller who speaks again takes it back."""
     turn = next(reversed(call.turns.values())) if call.turns else None
     if turn is not None and turn.command is not None and turn.outcome is not None and call.state is CallState.ACTIVE:
-        spoken = call.channel is Channel.ANSWER or all(sentence.over for sentence in turn.sentences)
-        if spoken and not turn.interrupted and not call.waiting_inputs():
+        # An answer of no words cannot be cut short.
+        taken_back = (turn.interrupted and turn.sentences) or call.waiting_inputs()
+        if _spoken(call, turn) and not taken_back:
             yield from _order(call, f"{_verb(turn.command)}/{turn.id}", turn.command)
     if "duration" in call.fired:
         yield from _order(call, "hang_up/duration", HangUp("maximum duration"))
+
+
+def _spoken(call: Call, turn: Turn) -> bool:
+    """Whether the last word is out, and there is a leg that can be told what to do next."""
+    if call.channel is Channel.ANSWER:
+        return True
+    return call.media_attached and all(sentence.over for sentence in turn.sentences)
 
 
 def _order(call: Call, key: str, order: Transfer | HangUp) -> Iterator[Intent]:

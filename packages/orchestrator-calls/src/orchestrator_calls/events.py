@@ -101,6 +101,7 @@ OWN: Final = frozenset(
 """What only the orchestrator may say: its decisions and what became of them."""
 
 _S, _E = CallState, EventType
+_BEFORE_HOLD: Final = (_S.INITIALIZING, _S.CONNECTING, _S.ACTIVE)
 _BEFORE_END: Final = (_S.INITIALIZING, _S.CONNECTING, _S.ACTIVE, _S.ON_HOLD, _S.TRANSFERRING, _S.ENDING)
 
 TRANSITIONS: Final[Mapping[tuple[CallState, EventType], CallState]] = MappingProxyType(
@@ -109,13 +110,10 @@ TRANSITIONS: Final[Mapping[tuple[CallState, EventType], CallState]] = MappingPro
         (_S.INITIALIZING, _E.PARTICIPANT_JOINED): _S.CONNECTING,
         (_S.INITIALIZING, _E.CALL_STARTED): _S.ACTIVE,
         (_S.CONNECTING, _E.CALL_STARTED): _S.ACTIVE,
-        # A hold may be ordered before the start when two clocks differ; it holds all the same.
-        (_S.INITIALIZING, _E.HOLD): _S.ON_HOLD,
-        (_S.CONNECTING, _E.HOLD): _S.ON_HOLD,
-        (_S.ACTIVE, _E.HOLD): _S.ON_HOLD,
+        # When two clocks differ, a hold or a transfer may be ordered before the start; it counts all the same.
+        **{(state, _E.HOLD): _S.ON_HOLD for state in _BEFORE_HOLD},
         (_S.ON_HOLD, _E.RESUME): _S.ACTIVE,
-        (_S.ACTIVE, _E.TRANSFER_REQUESTED): _S.TRANSFERRING,
-        (_S.ON_HOLD, _E.TRANSFER_REQUESTED): _S.TRANSFERRING,
+        **{(state, _E.TRANSFER_REQUESTED): _S.TRANSFERRING for state in (*_BEFORE_HOLD, _S.ON_HOLD)},
         (_S.TRANSFERRING, _E.TRANSFER_FAILED): _S.ACTIVE,
         **{(state, _E.TRANSFER_COMPLETED): _S.ENDING for state in _BEFORE_END},
         **{(state, _E.CALL_ENDED): _S.ENDED for state in _BEFORE_END},
@@ -153,12 +151,22 @@ class Event:
     @property
     def is_final(self) -> bool:
         """Whether it is what the caller said, and not a guess that is still changing."""
-        return self.type is EventType.TRANSCRIPTION and self.payload.get("final") is not False
+        return self.type is EventType.TRANSCRIPTION and self.payload.get("final") is not False and not self.is_erased
 
     @property
     def is_input(self) -> bool:
         """Whether it may open a turn."""
-        return self.type is EventType.DTMF or self.is_final
+        return self.is_final or (self.type is EventType.DTMF and not self.is_erased)
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether it ends the call as failed."""
+        return self.type is EventType.ERROR and self.payload.get("fatal") is True
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the key of its payload was destroyed: all that is known is that it happened."""
+        return self.payload.get("erased") is True
 
 
 def text_of(payload: Mapping[str, Json], name: str) -> str:

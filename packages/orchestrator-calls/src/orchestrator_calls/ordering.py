@@ -1,16 +1,16 @@
 """Order among events that arrive in none.
 
 Two pure parts. `CanonicalLog` gives one order to a set of events, whatever the order they came in. `Sequencer` holds back an event
-that decides something while an earlier one of its source may still be on its way, for at most the reorder window.
+that decides something while an earlier one may still be on its way, for at most the reorder window.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from orchestrator_calls.events import Event, EventType
 
@@ -54,6 +54,11 @@ class CanonicalLog:
         """The present place of an event."""
         return bisect_left(self._keys, self._key_of[event_id])
 
+    @property
+    def latest(self) -> datetime | None:
+        """The time of the last event in the order."""
+        return self._keys[-1].at if self._keys else None
+
     def insert(self, event: Event) -> int:
         """Add an event; the first place whose content changed (the length before, when it came last). Ids are unique."""
         self._events[event.id] = event
@@ -61,36 +66,33 @@ class CanonicalLog:
             return self._place(OrderKey(event.occurred_at, event.source, -1, event.id))
         counted = self._counted.setdefault(event.source, [])
         entry = (event.sequence, event.occurred_at, event.id)
-        latest = self._key_of[counted[-1][2]] if counted else None
-        if latest is None or entry > counted[-1]:
-            counted.append(entry)
-            at = max(event.occurred_at, latest.at) if latest else event.occurred_at
-            return self._place(OrderKey(at, event.source, event.sequence, event.id))
-        insort(counted, entry)
-        return self._replace_source(event.source)
+        start = bisect_left(counted, entry)
+        counted.insert(start, entry)
+        return self._place_counted(event.source, counted, start)
+
+    def _place_counted(self, source: str, counted: Sequence[tuple[int, datetime, str]], start: int) -> int:
+        """Place the event at `start` of its source, and again those behind it whose time it changed."""
+        changed = len(self._keys)
+        latest = self._key_of[counted[start - 1][2]].at if start else counted[0][1]
+        for place in range(start, len(counted)):
+            sequence, occurred_at, event_id = counted[place]
+            latest = max(latest, occurred_at)
+            key = OrderKey(latest, source, sequence, event_id)
+            old = self._key_of.get(event_id)
+            if old == key:
+                break
+            if old is not None:
+                index = bisect_left(self._keys, old)
+                del self._keys[index]
+                changed = min(changed, index)
+            changed = min(changed, self._place(key))
+        return changed
 
     def _place(self, key: OrderKey) -> int:
         index = bisect_left(self._keys, key)
         self._keys.insert(index, key)
         self._key_of[key.id] = key
         return index
-
-    def _replace_source(self, source: str) -> int:
-        """An earlier count came late: the times of all later ones of its source may have changed."""
-        changed = len(self._keys)
-        latest: datetime | None = None
-        for sequence, occurred_at, event_id in self._counted[source]:
-            latest = occurred_at if latest is None else max(latest, occurred_at)
-            key = OrderKey(latest, source, sequence, event_id)
-            old = self._key_of.get(event_id)
-            if old == key:
-                continue
-            if old is not None:
-                place = bisect_left(self._keys, old)
-                del self._keys[place]
-                changed = min(changed, place)
-            changed = min(changed, self._place(key))
-        return changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,86 +105,129 @@ class Gap:
 
 
 @dataclass(slots=True)
-class _Source:
+class _Count:
+    """How far a source has counted without a hole, and what came beyond the first hole."""
+
     next: int = 1
     ahead: set[int] = field(default_factory=set[int])
 
+    def add(self, count: int) -> None:
+        if count >= self.next:
+            self.ahead.add(count)
+        self._advance()
 
-_WAITS = frozenset({EventType.DTMF, EventType.CALL_ENDED, EventType.HOLD, EventType.RESUME})
+    def give_up(self, upto: int) -> list[tuple[int, int]]:
+        """Wait for nothing up to `upto` any more; first and last of each hole."""
+        holes: list[tuple[int, int]] = []
+        for count in sorted(each for each in self.ahead if each <= upto):
+            if count >= self.next:
+                holes.append((self.next, count - 1))
+                self.next = count
+                self._advance()
+        return holes
+
+    def _advance(self) -> None:
+        while self.next in self.ahead:
+            self.ahead.discard(self.next)
+            self.next += 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    event: Event
+    deadline: float
+
+    @property
+    def stream(self) -> tuple[str, bool]:
+        """What comes in one order by itself: the counted events of a source, or its others."""
+        return self.event.source, self.event.sequence is None
+
+    @property
+    def place(self) -> tuple[int, datetime, str]:
+        """The order within the stream."""
+        return self.event.sequence or 0, self.event.occurred_at, self.event.id
+
+
+_MOVES: Final = frozenset(
+    {
+        EventType.CALL_STARTED,
+        EventType.HOLD,
+        EventType.RESUME,
+        EventType.TRANSFER_REQUESTED,
+        EventType.TRANSFER_COMPLETED,
+        EventType.TRANSFER_FAILED,
+    }
+)
 
 
 class Sequencer:
-    """Releases events that decide something in the order of their source.
+    """Releases events that decide something (inputs, and what moves the call to another state) in a fixed order.
 
-    An event that decides nothing, or whose predecessors are all there, is released at once. Otherwise it waits until they are there,
-    `window` seconds at most. An event of a source that does not count waits the whole window, and so does the end of a call, because
-    another source's last words may be on their way.
+    Within a source they come in the source's own order: by its count, or by its clock where it does not count. Between sources they come
+    as they arrived, because clocks differ. What waits for nothing is released at once: an event that decides nothing, and one whose
+    predecessors are all there. Otherwise it waits until they are there, `window` seconds at most: an event of a source that does
+    not count therefore waits the whole window, and so does the end of a call, because another source's last words may be on their way.
+
+    So, if no event is delayed by more than the window and deciding events of different sources lie further apart than it, the order of
+    release is the order in which they happened, whatever the order of arrival.
     """
 
     def __init__(self, window: float) -> None:
         self._window = window
-        self._sources: dict[str, _Source] = {}
-        self._held: list[tuple[float, Event]] = []
+        self._counts: dict[str, _Count] = {}
+        self._held: list[_Held] = []
 
     def offer(self, event: Event, now: float) -> tuple[list[Event], list[Gap]]:
         """Take an event in at `now` (monotonic seconds); what is released, in order, and the gaps given up."""
-        self._count(event)
-        if not (event.is_final or event.type in _WAITS):
+        if event.sequence is not None:
+            self._counts.setdefault(event.source, _Count()).add(event.sequence)
+        if not _waits(event):
             released, gaps = self.expire(now)
             return [event, *released], gaps
-        self._held.append((now + self._window, event))
+        self._held.append(_Held(event, now + self._window))
         return self.expire(now)
 
     def expire(self, now: float) -> tuple[list[Event], list[Gap]]:
         """What is released by `now`: complete, or waited long enough."""
         gaps: list[Gap] = []
-        for deadline, event in self._held:
-            if deadline <= now and event.sequence is not None:
-                gaps.extend(self._give_up(event.source, event.sequence))
-        ready = [(deadline, event) for deadline, event in self._held if deadline <= now or self._complete(event)]
-        if ready:
-            taken = {event.id for _, event in ready}
-            self._held = [entry for entry in self._held if entry[1].id not in taken]
-        return _in_order(event for _, event in ready), gaps
+        for held in self._held:
+            if held.deadline <= now and held.event.sequence is not None:
+                holes = self._counts[held.event.source].give_up(held.event.sequence)
+                gaps.extend(Gap(held.event.source, first, last) for first, last in holes)
+        released: list[Event] = []
+        while group := self._next(now):
+            released.extend(held.event for held in group)
+            self._held = [held for held in self._held if held not in group]
+        return released, gaps
 
     @property
     def due(self) -> float | None:
         """When `expire` has something to do, in monotonic seconds; None when nothing is held."""
-        return min((deadline for deadline, _ in self._held), default=None)
+        return min((held.deadline for held in self._held), default=None)
 
-    def _count(self, event: Event) -> None:
-        if event.sequence is None:
-            return
-        source = self._sources.setdefault(event.source, _Source())
-        if event.sequence >= source.next:
-            source.ahead.add(event.sequence)
-        while source.next in source.ahead:
-            source.ahead.discard(source.next)
-            source.next += 1
+    def _next(self, now: float) -> list[_Held]:
+        """What may go now. The first that arrived decides: the others wait behind it, but for those of its stream that come before it."""
+        if not self._held:
+            return []
+        first = self._held[0]
+        stream = [each for each in self._held if each.stream == first.stream]
+        if first.deadline <= now:
+            return sorted((each for each in stream if each.place <= first.place), key=lambda each: each.place)
+        lowest = min(stream, key=lambda each: each.place)
+        return [lowest] if self._complete(lowest.event) else []
 
     def _complete(self, event: Event) -> bool:
-        if self._window == 0:
-            return True
-        if event.sequence is None or event.type is EventType.CALL_ENDED:
+        if event.sequence is None or _ends(event):
             return False
-        return event.sequence < self._sources[event.source].next
-
-    def _give_up(self, name: str, upto: int) -> list[Gap]:
-        source = self._sources[name]
-        gaps: list[Gap] = []
-        while source.next <= upto:
-            arrived = min((count for count in source.ahead if count >= source.next), default=upto + 1)
-            gaps.append(Gap(name, source.next, arrived - 1))
-            source.next = arrived
-            while source.next in source.ahead:
-                source.ahead.discard(source.next)
-                source.next += 1
-        return gaps
+        return event.sequence < self._counts[event.source].next
 
 
-def _in_order(events: Iterable[Event]) -> list[Event]:
-    """The canonical order of a few events."""
-    log = CanonicalLog()
-    for event in events:
-        log.insert(event)
-    return [log.at(index) for index in range(len(log))]
+def _waits(event: Event) -> bool:
+    if event.type is EventType.CALL_STARTED and event.sequence is None:
+        # What came before it waits in the call until it is there; so it need not wait itself, and the greeting is not late.
+        return False
+    return event.is_input or event.type in _MOVES or _ends(event)
+
+
+def _ends(event: Event) -> bool:
+    return event.type is EventType.CALL_ENDED or event.is_fatal

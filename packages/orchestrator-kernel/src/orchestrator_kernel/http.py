@@ -219,9 +219,8 @@ class _Exchange:
 
         if self._scope.cancel_called:
             return
-        self._request.extensions = {**self._request.extensions, "trace": self._trace}
         with self._until_sent:
-            response = await self._inner.handle_async_request(self._request)
+            response = await self._send()
             self._until_sent.shield = False
             stream = cast("httpx.AsyncByteStream", response.stream)
             try:
@@ -232,6 +231,15 @@ class _Exchange:
             finally:
                 with anyio.move_on_after(CLOSE_LIMIT, shield=True):
                     await stream.aclose()
+
+    async def _send(self) -> httpx.Response:
+        given = self._request.extensions
+        self._request.extensions = {**given, "trace": self._trace}
+        try:
+            return await self._inner.handle_async_request(self._request)
+        finally:
+            # The request is the caller's, who may send it again.
+            self._request.extensions = given
 
     async def _trace(self, event: str, info: dict[str, object]) -> None:
         if event.endswith(".send_request_headers.started"):

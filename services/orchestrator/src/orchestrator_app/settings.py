@@ -176,6 +176,9 @@ class TenantSettings(Settings):
     numbers: tuple[Number, ...] = Field(default=(), description="Its telephone numbers, E.164.")
     languages: tuple[Language, ...] = Field(default=("en-US",), min_length=1, description="The first is spoken first.")
     script: Path | None = Field(default=None, description="A dialogue script; the receptionist's when absent.")
+    values: Mapping[str, str] = Field(
+        default_factory=dict[str, str], description="Replace entries of the script's [values]."
+    )
     voices: Mapping[str, str] = Field(default_factory=dict[str, str], description="The voice by language.")
 
 

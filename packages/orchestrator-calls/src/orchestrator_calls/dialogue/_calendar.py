@@ -71,7 +71,9 @@ def _clock(minutes: int) -> time:
     return time(minutes // 60, minutes % 60)
 
 
-def resolve_day(said: DaySaid, today: date | None, *, month_first: bool = False) -> date | None:
+def resolve_day(  # noqa: PLR0911 - one return per way to name a day
+    said: DaySaid, today: date | None, *, month_first: bool = False
+) -> date | None:
     """The day that is meant on `today`: never a past one unless its year was said. None where there is no such day, or no telling."""
     if said.numbers:
         named = _ordered(said.numbers, month_first=month_first)

@@ -32,7 +32,9 @@ class Conversation:
         self._note: Note | None = None
         hint = context.input.language or context.language
         self.moment = Moment(context.now, month_first=hint.upper().endswith("-US"))
-        self.speak(script.language_for(self.memory.language) or script.language_for(context.language) or script.languages[0])
+        self.speak(
+            script.language_for(self.memory.language) or script.language_for(context.language) or script.languages[0]
+        )
 
     def speak(self, language: str) -> None:
         """Go on in `language`, one of the script's."""
@@ -91,7 +93,9 @@ class Conversation:
         """A label, for the holes of other texts."""
         return self._voice.phrase(text)
 
-    def _speak(self, text: Text, form: Form | None, slots: Mapping[str, Json] | None, extra: Mapping[str, Json] | None) -> None:
+    def _speak(
+        self, text: Text, form: Form | None, slots: Mapping[str, Json] | None, extra: Mapping[str, Json] | None
+    ) -> None:
         sentences = self._voice.sentences(text, form=form, slots=slots, extra=extra)
         self._says.extend(Say(sentence, self._tag) for sentence in sentences)
 

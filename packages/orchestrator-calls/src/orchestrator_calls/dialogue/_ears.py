@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from orchestrator_calls.dialogue._calendar import TimeSaid
 from orchestrator_calls.dialogue._lexicon import Kind, Lexicon
-from orchestrator_calls.dialogue._listening import Mention, Utterance
+from orchestrator_calls.dialogue._listening import Utterance
 from orchestrator_calls.dialogue._matcher import Match, Matcher
 from orchestrator_calls.dialogue._model import Form, Intent, Menu, Phrase, Slot, SlotType
 from orchestrator_calls.dialogue._pattern import AtomKind, Pattern, PatternError, compile_pattern
@@ -58,7 +58,10 @@ class Ears:
 
     def heard(self, utterance: Utterance, spans: SlotSpans, menu: str | None = None) -> list[Heard]:
         """The intents in the sentence, the best first; words of the open `menu` go before others of the same weight."""
-        found = [Heard(self.intents.meanings[match.pattern], match) for match in self.intents.matches(utterance.tokens, spans)]
+        found = [
+            Heard(self.intents.meanings[match.pattern], match)
+            for match in self.intents.matches(utterance.tokens, spans)
+        ]
         found.sort(key=_rank)
         if menu is not None and menu in self.menus:
             matcher = self.menus[menu]
@@ -91,7 +94,11 @@ class SlotSpans:
         """See `Spans`."""
         found = self._values(slot, self._ears.known[slot], start)
         utterance = self._utterance
-        if not found and utterance.tokens[start].word in utterance.lexicon.carriers and start + 1 < len(utterance.tokens):
+        if (
+            not found
+            and utterance.tokens[start].word in utterance.lexicon.carriers
+            and start + 1 < len(utterance.tokens)
+        ):
             return self._values(slot, self._ears.known[slot], start + 1)
         return found
 
@@ -99,7 +106,7 @@ class SlotSpans:
         """See `Spans`."""
         return self._ears.known[slot].type in (SlotType.NAME, SlotType.TEXT)
 
-    def _values(self, key: str, slot: Slot, start: int) -> list[tuple[int, object]]:
+    def _values(self, key: str, slot: Slot, start: int) -> list[tuple[int, object]]:  # noqa: PLR0911 - one return per type
         numerals = self._utterance.numerals
         match slot.type:
             case SlotType.DATE:
@@ -120,7 +127,9 @@ class SlotSpans:
                 return self._options(key, start)
             case SlotType.YES_NO:
                 meanings = self._utterance.lexicon.polarity.meanings
-                return [(match.end, meanings[match.pattern]) for match in self._utterance.polarity if match.start == start]
+                return [
+                    (match.end, meanings[match.pattern]) for match in self._utterance.polarity if match.start == start
+                ]
             case SlotType.NAME:
                 end = self._name_end(start)
                 return [(end, self._utterance.said(start, end))] if end > start else []
@@ -149,9 +158,11 @@ class SlotSpans:
         while end < min(len(utterance.tokens), start + _NAME_WORDS):
             token = utterance.tokens[end]
             firm = any((kind, end) in utterance.readings for kind in (Kind.DATE, Kind.TIME, Kind.PARTY, Kind.NIGHTS))
-            if token.word in utterance.lexicon.stops or firm or (end > start and "," in token.before):
+            if token.word in utterance.lexicon.name_ends or firm or (end > start and "," in token.before):
                 break
             end += 1
+        while end > start and utterance.tokens[end - 1].word in utterance.lexicon.carriers:
+            end -= 1
         return end
 
 
@@ -169,7 +180,9 @@ def build_ears(
     wanted: list[tuple[Pattern, str]] = []
     # The script's own words win over built-in ones of the same weight.
     for intent in sorted(intents, key=lambda intent: intent.built_in):
-        wanted.extend((pattern, intent.name) for pattern in _bound(intent.patterns.get(tag, ()), intent.form or "", known))
+        wanted.extend(
+            (pattern, intent.name) for pattern in _bound(intent.patterns.get(tag, ()), intent.form or "", known)
+        )
     return Ears(
         lexicon=lexicon,
         intents=Matcher(wanted),
@@ -187,7 +200,8 @@ def _bound(phrases: Iterable[Phrase], form: str, known: Mapping[str, Slot]) -> I
             yield pattern
         elif all(f"{form}/{slot}" in known for slot in pattern.slots):
             atoms = tuple(
-                atom._replace(text=f"{form}/{atom.text}") if atom.kind is AtomKind.SLOT else atom for atom in pattern.atoms
+                atom._replace(text=f"{form}/{atom.text}") if atom.kind is AtomKind.SLOT else atom
+                for atom in pattern.atoms
             )
             yield replace(pattern, atoms=atoms)
 
@@ -212,7 +226,9 @@ def _form_ears(form: Form, lexicon: Lexicon, tag: str, known: Mapping[str, Slot]
         called.extend((compile_pattern(said, lexicon.normaliser), slot.name) for said in words)
         called.extend((pattern, slot.name) for pattern in _plain(label, lexicon))
     choices = {
-        slot.name: Matcher([(phrase.pattern, option.name) for option in slot.options for phrase in option.patterns.get(tag, ())])
+        slot.name: Matcher(
+            [(phrase.pattern, option.name) for option in slot.options for phrase in option.patterns.get(tag, ())]
+        )
         for slot in form.slots.values()
         if slot.type is SlotType.CHOICE
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from orchestrator_calls.dialogue._model import Place
 from orchestrator_kernel.exceptions import ConfigurationError
 
 __all__ = ["ScriptError", "ScriptProblem"]
@@ -18,6 +19,11 @@ class ScriptProblem(NamedTuple):
     source: str
     line: int
     reason: str
+
+    @classmethod
+    def at(cls, place: Place, reason: str) -> ScriptProblem:
+        """A problem at `place`."""
+        return cls(place.source, place.line, reason)
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}: {self.reason}"

@@ -24,8 +24,7 @@ _KINDS: Final = {
 }
 _SPELLED: Final = (SlotType.PHONE, SlotType.ROOM, SlotType.CODE)
 _COUNTED: Final = (SlotType.NUMBER, SlotType.PARTY_SIZE, SlotType.TIME)
-_PARTICLES: Final = frozenset("von van de der den del della di da do dos la las le los el du des ten ter".split())
-"""Words with which family names begin, though a sentence may use them otherwise."""
+_NAME_WORDS: Final = 8
 _SPELLED_NAME: Final = 3
 """So many single letters in a row are a name that is being spelled."""
 
@@ -52,12 +51,16 @@ def given_by(
     """What `utterance` gives to the slots of `form`, at most once per slot, in the order of the form.
 
     Args:
+        utterance: The sentence.
+        ears: What is listened for in its language.
+        form: The form.
         filled: What is known so far; such a slot is filled anew only by words that name it or its type.
         asking: The slot that was asked for, empty when none was: bare numbers and free words are for it.
         correcting: The caller was asked whether all is right, so a bare number corrects something.
         captures: What the pattern that was understood holds already.
     """
     hearing = _Hearing(utterance, ears, form, filled, asking, correcting=correcting)
+    hearing.take_ranges()
     hearing.take_captures(captures)
     hearing.take_slot_patterns()
     hearing.take_choices()
@@ -91,8 +94,16 @@ class _Hearing:
     def take_captures(self, captures: Iterable[Capture]) -> None:
         for capture in captures:
             form, _, slot = capture.slot.partition("/")
-            if form == self._form.name:
+            if form == self._form.name and self._free(capture.start, capture.end):
                 self._give(self._form.slots[slot], capture.value, capture.start, capture.end)
+
+    def take_ranges(self) -> None:
+        """Before all others: "to the 8th" alone would be the departure, and the arrival would be lost."""
+        slots = [slot for slot in self._form.slots.values() if slot.type is SlotType.DATE]
+        ranges = [mention for mention in self._utterance.mentions if mention.kind is Kind.RANGE]
+        if len(slots) >= 2:
+            for mention, slot in zip(ranges[-2:], slots, strict=False):
+                self._give(slot, mention, mention.start, mention.end)
 
     def take_slot_patterns(self) -> None:
         matcher = self._ears.forms[self._form.name].slots
@@ -118,10 +129,12 @@ class _Hearing:
         mentions = [mention for mention in self._utterance.mentions if self._free(mention.start, mention.end)]
         for types in ((SlotType.DATE,), (SlotType.TIME,), (SlotType.PARTY_SIZE,)):
             of_type = [mention for mention in mentions if _KINDS.get(mention.kind) == types]
-            meant = self._affirmed([(mention.start, mention) for mention in of_type])
             if types == (SlotType.PARTY_SIZE,):
-                meant = self._party([mention for mention in meant if not self._is_bare(mention)])
-            self._assign(meant, [slot for slot in self._form.slots.values() if slot.type in types])
+                of_type = self._party([mention for mention in of_type if not self._is_bare(mention)])
+            slots = [slot for slot in self._form.slots.values() if slot.type in types]
+            self._assign(self._affirmed([(mention.start, mention) for mention in of_type]), slots)
+            # What was denied must not come back as a bare number.
+            self._used.update(at for mention in of_type for at in range(mention.start, mention.end) if slots)
         stays = [mention for mention in mentions if mention.kind is Kind.NIGHTS]
         slot = next((slot for slot in self._form.slots.values() if slot.after), None)
         if stays and slot is not None and slot.name not in self.found:
@@ -166,7 +179,7 @@ class _Hearing:
             if len(self._used | plain) * 10 < len(tokens) * 8:
                 self._give(slot, self._words(0, len(tokens)), 0, 0)
             return
-        runs = [(start, end) for start, end in self._free_runs() if end - start <= 8]
+        runs = [(start, end) for start, end in self._free_runs() if end - start <= _NAME_WORDS]
         words = [self._name(start, end) for start, end in runs]
         best = max((word for word in words if word), key=len, default="")
         if best:
@@ -227,7 +240,12 @@ class _Hearing:
     def _single_one(self) -> list[tuple[int, int, int]]:
         """An article alone is the number one where a number was asked for ("une")."""
         tokens = self._utterance.tokens
-        if len(tokens) <= 2 and tokens and tokens[-1].word in self._utterance.lexicon.ones and self._free(0, len(tokens)):
+        if (
+            len(tokens) <= 2
+            and tokens
+            and tokens[-1].word in self._utterance.lexicon.ones
+            and self._free(0, len(tokens))
+        ):
             return [(len(tokens) - 1, len(tokens), 1)]
         return []
 
@@ -238,7 +256,7 @@ class _Hearing:
         if asked is None:
             # A correction that does not say of what is one of the number of people, which is changed most.
             sizes = [slot for slot in counted if slot.type is not SlotType.TIME]
-            return (empty or sizes or [None])[0] if self._correcting else None
+            return next(iter(empty or sizes), None) if self._correcting else None
         if asked.name not in self.found and asked.type in (*_COUNTED, SlotType.DATE, SlotType.CHOICE):
             return asked
         if asked.type in (SlotType.TEXT, SlotType.NAME, *_SPELLED) or len(empty) != 1:
@@ -258,14 +276,17 @@ class _Hearing:
         return runs
 
     def _words(self, start: int, end: int) -> str:
-        start, end = self._without_frame(start, end)
-        return self._utterance.said(start, end)
+        return self._utterance.said(self._after_lead_in(start, end), end)
 
     def _name(self, start: int, end: int) -> str:
-        start, end = self._without_frame(start, end)
         utterance = self._utterance
-        ends = utterance.lexicon.stops - _PARTICLES
-        end = next((at for at in range(start + 1, end) if utterance.tokens[at].word in ends), end)
+        ends = utterance.lexicon.name_ends
+        start = self._after_lead_in(start, end)
+        while start < end and utterance.tokens[start].word in ends:
+            start += 1
+        end = next((at for at in range(start, end) if utterance.tokens[at].word in ends), end)
+        while end > start and utterance.tokens[end - 1].word in utterance.lexicon.carriers:
+            end -= 1
         said = utterance.said(start, end)
         letters = said.replace(".", " ").replace("-", " ").split()
         spelled = [letter for letter in letters if len(letter) == 1 and letter.isalpha()]
@@ -274,17 +295,11 @@ class _Hearing:
         words = [word for word in letters if len(word) > 1]
         return " ".join(words) if words else "".join(spelled).capitalize()
 
-    def _without_frame(self, start: int, end: int) -> tuple[int, int]:
-        """Without "my name is" before it and words that carry nothing around it."""
+    def _after_lead_in(self, start: int, end: int) -> int:
+        """Where the answer begins after "my name is"."""
         utterance = self._utterance
         lead_ins = utterance.lexicon.lead_ins.matches(utterance.tokens[start:end])
-        begin = start + max((match.end for match in lead_ins if match.start == 0), default=0)
-        edge = utterance.lexicon.stops | utterance.lexicon.carriers
-        while begin < end and utterance.tokens[begin].word in edge - _PARTICLES:
-            begin += 1
-        while end > begin and utterance.tokens[end - 1].word in edge:
-            end -= 1
-        return (begin, end) if begin < end else (start, start)
+        return start + max((match.end for match in lead_ins if match.start == 0), default=0)
 
 
 def _from_number(slot: Slot, value: int) -> object:

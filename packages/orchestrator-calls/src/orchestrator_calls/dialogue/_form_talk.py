@@ -26,7 +26,9 @@ _UNREADABLE: Final = {
 }
 
 
-def begin_form(talk: Conversation, intent: Intent, utterance: Utterance | None, captures: Sequence[Capture] = ()) -> None:
+def begin_form(
+    talk: Conversation, intent: Intent, utterance: Utterance | None, captures: Sequence[Capture] = ()
+) -> None:
     """Open the form of `intent` and fill what the sentence gives already."""
     filling = talk.begin(intent, intent.form or "")
     form = talk.script.forms[filling.form]
@@ -45,10 +47,8 @@ def answer_form(talk: Conversation, form: Form, filling: Filling, utterance: Utt
     if filling.stage is not Stage.ASK:
         return _answer_confirm(talk, form, filling, utterance, named)
     captures = next((item.match.captures for item in heard if _starts(talk, item, form.name)), ())
-    given = given_by(
-        utterance, talk.ears, form, filled=filling.slots, asking=filling.asking, captures=captures
-    )
-    if named is not None and not given and _wants_change(utterance):
+    given = given_by(utterance, talk.ears, form, filled=filling.slots, asking=filling.asking, captures=captures)
+    if named is not None and not given and (_wants_change(utterance) or named.name in filling.slots):
         talk.understood(talk_about)
         talk.ask_for(named.name)
         talk.ask()
@@ -80,13 +80,13 @@ def answer_form_digits(talk: Conversation, form: Form, filling: Filling, digits:
     return True
 
 
-def refuse_digits(talk: Conversation, slot: Slot, digits: str) -> None:
+def refuse_digits(talk: Conversation, slot: Slot) -> None:
     """Keys that cannot be a value of the slot they were asked for: say why."""
     filling = talk.memory.filling
     if filling is None:
         return
     talk.note(filling.intent, understood=False)
-    _refuse(talk, filling, slot, Refusal(_UNREADABLE.get(slot.type, "wrong_length"), {"min": slot.low, "max": slot.high}))
+    _refuse(talk, slot, Refusal(_UNREADABLE.get(slot.type, "wrong_length"), {"min": slot.low, "max": slot.high}))
 
 
 def absorb(talk: Conversation, utterance: Utterance, apart_from: range) -> None:
@@ -187,7 +187,7 @@ def _take(talk: Conversation, form: Form, filling: Filling, given: Sequence[Give
                 filling.asking = ""
     refused = refused or _conflict(talk, form, filling)
     if refused is not None:
-        _refuse(talk, filling, *refused)
+        _refuse(talk, *refused)
         return
     filling.asking = filling.asking if filling.asking not in filling.slots else ""
     if filling.stage is not Stage.ASK:
@@ -221,7 +221,7 @@ def _past_time(talk: Conversation, form: Form, filling: Filling) -> tuple[Slot, 
     return hour, Refusal("past_time")
 
 
-def _refuse(talk: Conversation, filling: Filling, slot: Slot, refusal: Refusal) -> None:
+def _refuse(talk: Conversation, slot: Slot, refusal: Refusal) -> None:
     """Say why a value will not do and ask again; too many times in a row end with a person."""
     memory = talk.memory
     memory.misses += 1
@@ -230,7 +230,10 @@ def _refuse(talk: Conversation, filling: Filling, slot: Slot, refusal: Refusal) 
         talk.hand_off("not_understood")
         return
     extra: dict[str, Json] = {"label": talk.phrase(slot.label), **refusal.values}
-    talk.say(slot.reason if slot.reason is not None and refusal.reason in _RANGES else talk.script.reasons[refusal.reason], extra)
+    talk.say(
+        slot.reason if slot.reason is not None and refusal.reason in _RANGES else talk.script.reasons[refusal.reason],
+        extra,
+    )
     talk.ask()
 
 

@@ -18,7 +18,7 @@ __all__ = ["run_intent", "run_key", "run_spoken", "say_goodbye"]
 def run_spoken(talk: Conversation, heard: Heard, utterance: Utterance) -> None:
     """Run an intent that was found in a sentence; what else the sentence says goes to the open form."""
     intent = talk.script.intents[heard.intent]
-    if intent.say is not None and intent.form is None and talk.memory.filling is not None:
+    if intent.is_answer and talk.memory.filling is not None:
         absorb(talk, utterance, range(heard.match.start, heard.match.end))
     if intent.form is not None and utterance.agreement is False:
         # "No, a room": the other form is not wanted any more.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from orchestrator_calls.dialogue._calendar import DaySaid, TimeSaid, with_part
 from orchestrator_calls.dialogue._lexicon import Kind, Lexicon, Part, Rule
@@ -138,10 +138,10 @@ def _interpret(match: Match, rule: Rule) -> Iterator[Mention]:
     values: dict[str, list[int]] = {}
     pairs: list[tuple[int, ...]] = []
     for capture in match.captures:
-        if isinstance(capture.value, int):
-            values.setdefault(capture.slot.rstrip("15"), []).append(capture.value)
-        elif isinstance(capture.value, tuple):
-            pairs.append(capture.value)
+        if capture.slot in ("clock", "numdate"):
+            pairs.append(cast("tuple[int, ...]", capture.value))
+        else:
+            values.setdefault(capture.slot.rstrip("15"), []).append(cast("int", capture.value))
     for value in _values(rule, values, pairs):
         yield Mention(rule.kind, match.start, match.end, value, rule.firm, rule.adds, rule.part)
 

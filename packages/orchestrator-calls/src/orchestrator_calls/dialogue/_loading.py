@@ -7,13 +7,14 @@ from datetime import time
 from importlib import resources
 from pathlib import Path
 
-from orchestrator_calls.dialogue._checks import check_patterns, check_shape
+from orchestrator_calls.dialogue._checks import check_shape
 from orchestrator_calls.dialogue._ears import build_ears
 from orchestrator_calls.dialogue._errors import ScriptError, ScriptProblem
 from orchestrator_calls.dialogue._lexicon import build_lexicons
 from orchestrator_calls.dialogue._model import Value
 from orchestrator_calls.dialogue._nodes import Document, nearest
 from orchestrator_calls.dialogue._read import Draft, read_parts, read_settings
+from orchestrator_calls.dialogue._rivals import check_patterns
 from orchestrator_calls.dialogue._script import Script
 
 __all__ = ["load_script", "parse_script"]
@@ -59,7 +60,7 @@ def parse_script(text: str, source: str = "script", *, values: Mapping[str, Valu
         raise ScriptError.of(document.problems)
     lexicons = build_lexicons(settings.languages)
     draft = Draft()
-    common = Document(resources.files(__package__).joinpath(_COMMON).read_text("utf-8"), _COMMON)
+    common = Document(resources.files("orchestrator_calls.dialogue").joinpath(_COMMON).read_text("utf-8"), _COMMON)
     read_parts(common, draft, lexicons, settings.handoff, built_in=True)
     read_parts(document, draft, lexicons, settings.handoff, built_in=False)
     problems = [*common.problems, *document.problems, *_replace(draft, values or {}, source)]

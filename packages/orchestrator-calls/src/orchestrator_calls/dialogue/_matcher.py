@@ -113,9 +113,9 @@ class Matcher(Generic[T]):
         first: list[tuple[int, AtomKind, str]] = []
         for index, pattern in enumerate(self.patterns):
             base = len(self._final)
-            first.extend((base + state, *pattern.atoms[state]) for state in sorted(pattern.first))
+            first.extend(_entries(pattern, base, pattern.first))
             for state in range(len(pattern.atoms)):
-                after = [(base + to, *pattern.atoms[to]) for to in sorted(pattern.follow[state])]
+                after = _entries(pattern, base, pattern.follow[state])
                 self._final.append(index if state in pattern.last else -1)
                 self._next.append(_Dispatch(after) if after else None)
         self._first = _Dispatch(first)
@@ -167,6 +167,10 @@ class Matcher(Generic[T]):
                 capture = Capture(slot, at, end, value)
                 weight = 1 if spans.is_free(slot) else end - at
                 _enter(live[end], slot_states, _Thread(score + weight, start, (*captures, capture)))
+
+
+def _entries(pattern: Pattern, base: int, states: Iterable[int]) -> list[tuple[int, AtomKind, str]]:
+    return [(base + state, pattern.atoms[state].kind, pattern.atoms[state].text) for state in sorted(states)]
 
 
 def _enter(live: dict[int, _Thread], states: Iterable[int], thread: _Thread) -> None:

@@ -20,7 +20,7 @@ __all__ = ["Filling", "Memory", "Question", "Stage"]
 _COMPLETED: Final = 20
 _SUSPENDED: Final = 3
 _SAID: Final = 6
-_LONGEST: Final = 300
+_LONGEST: Final = 500
 _GREATEST: Final = 10**15
 
 
@@ -73,13 +73,13 @@ class Memory:
         return cls(
             language=_text(tree.get("language")),
             filling=_filling(tree.get("form"), forms),
-            suspended=[found for item in _list(tree.get("suspended")) if (found := _filling(item, forms))][-_SUSPENDED:],
+            suspended=_fillings(tree.get("suspended"), forms)[-_SUSPENDED:],
             menu=_text(tree.get("menu")),
             question=Question(question) if isinstance(question, str) and question in tuple(Question) else None,
             offer=_text(tree.get("offer")),
             misses=min(misses, 99) if isinstance(misses, int) and misses > 0 else 0,
             said=[item for item in _list(tree.get("said")) if isinstance(item, str)][:_SAID],
-            completed=[found for item in _list(tree.get("completed")) if (found := _done(item))][-_COMPLETED:],
+            completed=[done for item in _list(tree.get("completed")) if (done := _done(item))][-_COMPLETED:],
         )
 
     def write(self) -> dict[str, Json]:
@@ -87,7 +87,7 @@ class Memory:
         tree: dict[str, Json] = {
             "language": self.language,
             "form": _tree(self.filling) if self.filling else None,
-            "suspended": [_tree(filling) for filling in self.suspended[-_SUSPENDED:]],
+            "suspended": [_tree(waiting) for waiting in self.suspended[-_SUSPENDED:]],
             "menu": self.menu,
             "question": self.question.value if self.question else None,
             "offer": self.offer,
@@ -124,6 +124,10 @@ def _filling(tree: object, forms: Mapping[str, Form]) -> Filling | None:
         stage=Stage(stage) if stage in tuple(Stage) else Stage.ASK,
         asking=asking if asking in form.slots else "",
     )
+
+
+def _fillings(tree: object, forms: Mapping[str, Form]) -> list[Filling]:
+    return [filling for item in _list(tree) if (filling := _filling(item, forms))]
 
 
 def _done(tree: object) -> dict[str, Json] | None:

@@ -199,6 +199,12 @@ class Intent:
     command: Command | None = None
     built_in: bool = False
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether it says something and leads nowhere else."""
+        elsewhere = self.form or self.menu or self.transfer or self.command or self.hang_up
+        return self.say is not None and not elsewhere
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Menu:

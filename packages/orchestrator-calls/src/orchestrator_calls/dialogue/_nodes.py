@@ -89,7 +89,8 @@ class Node:
         """Where `key` stands."""
         return self.document.place((*self.path, key))
 
-    def keys(self) -> list[str]:
+    @property
+    def names(self) -> list[str]:
         """The keys in the order of the file."""
         return list(self._content)
 
@@ -198,7 +199,7 @@ class Node:
         if outer is None:
             return []
         found: list[tuple[str, Node]] = []
-        for name in outer.keys():
+        for name in outer.names:
             inner = outer.table(name)
             if inner is not None and not _NAME.match(name):
                 outer.refuse(f"`{name}` is no name: up to 40 of a-z, 0-9 and _, a letter first", name)

@@ -1,4 +1,4 @@
-"""Sentences with holes: `A table for {party_size}[ under the name {name}].`
+"""Sentences with holes for values, such as `A table for {party_size}[ under the name {name}]`.
 
 A part in square brackets is left out when one of its values is missing.
 """

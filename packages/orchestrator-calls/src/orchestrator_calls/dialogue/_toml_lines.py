@@ -59,19 +59,19 @@ class _Scanner:
 
     def _header(self, brackets: int) -> Path:
         self._at += brackets
-        path: Path = ()
+        path: list[str | int] = []
         keys = self._keys()
-        for key in keys[:-1]:
-            path = (*path, key)
+        for index, key in enumerate(keys):
+            path.append(key)
             # A header inside of a list of tables speaks of its last one.
-            if path in self._lists:
-                path = (*path, self._lists[path])
-        path = (*path, keys[-1])
-        if brackets == 1 and path in self._lists:
-            path = (*path, self._lists[path])
+            if index < len(keys) - 1 and tuple(path) in self._lists:
+                path.append(self._lists[tuple(path)])
+        for length in range(1, len(path)):
+            # A table that has no header of its own begins where the first one inside of it does.
+            self._mark(tuple(path[:length]))
         self._skip()
         self._at += brackets
-        return path
+        return tuple(path)
 
     def _pair(self, table: Path) -> None:
         here = table

@@ -23,7 +23,9 @@ class Tongue(NamedTuple):
     others: tuple[str, ...]
 
 
-def listen_for_language(utterance: Utterance, lexicons: Mapping[str, Lexicon], current: str, hint: str | None) -> Tongue:
+def listen_for_language(
+    utterance: Utterance, lexicons: Mapping[str, Lexicon], current: str, hint: str | None
+) -> Tongue:
     """Judge one sentence, read in the `current` language; `hint` is what the recognizer heard, if it is one of `lexicons`.
 
     Names and short answers belong to every language, and recognizers guess at them, so words decide against the recognizer; without
@@ -37,7 +39,9 @@ def listen_for_language(utterance: Utterance, lexicons: Mapping[str, Lexicon], c
     others = sorted((tag for tag in lexicons if tag != current), key=lambda tag: (-told[tag], tag != hint, tag))
     for tag in others:
         ahead = told[tag] - told[current]
-        if (tag == hint and told[tag] > 0 and ahead >= 0) or (told[tag] >= _CLEAR and ahead >= _CLEAR + (hint == current)):
+        if (tag == hint and told[tag] > 0 and ahead >= 0) or (
+            told[tag] >= _CLEAR and ahead >= _CLEAR + (hint == current)
+        ):
             return Tongue(tag, asked=False, others=())
     return Tongue(current, asked=False, others=tuple(tag for tag in others if told[tag] > told[current] or tag == hint))
 

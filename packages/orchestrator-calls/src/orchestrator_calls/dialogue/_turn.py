@@ -10,8 +10,8 @@ from orchestrator_calls.dialogue._ears import Heard
 from orchestrator_calls.dialogue._form_talk import answer_form, answer_form_digits, refuse_digits
 from orchestrator_calls.dialogue._intents import run_intent, run_key, run_spoken, say_goodbye
 from orchestrator_calls.dialogue._listening import Utterance
-from orchestrator_calls.dialogue._memory import Question
-from orchestrator_calls.dialogue._model import KEYS, Command, SlotType
+from orchestrator_calls.dialogue._memory import Question, Stage
+from orchestrator_calls.dialogue._model import KEYS, Command, Slot, SlotType
 from orchestrator_calls.dialogue._tongue import listen_for_language
 from orchestrator_calls.responder import InputKind, TurnInput
 
@@ -54,11 +54,12 @@ def _answer_silence(talk: Conversation, repeats: int) -> None:
 def _answer_digits(talk: Conversation, text: str) -> None:
     digits = "".join(char for char in text if char in KEYS)[:_MOST_KEYS]
     filling, form = talk.memory.filling, talk.form
-    if digits and filling is not None and form is not None and answer_form_digits(talk, form, filling, digits):
+    escape = len(digits) > 1 and _is_escape(digits)
+    if filling is not None and form is not None and not escape and answer_form_digits(talk, form, filling, digits):
         return
     slot = talk.asked_slot
-    if slot is not None and slot.digits and len(digits) > 1 and not _is_escape(digits):
-        refuse_digits(talk, slot, digits)
+    if slot is not None and slot.digits and len(digits) > 1 and not escape:
+        refuse_digits(talk, slot)
     elif not any(run_key(talk, key) for key in dict.fromkeys(digits)):
         talk.missed()
 
@@ -191,22 +192,27 @@ def _cancel_in_form(talk: Conversation, utterance: Utterance, cancel: Heard, hea
 def _counts(talk: Conversation, utterance: Utterance, heard: Heard) -> bool:
     """Whether an intent in a sentence to an open form is meant, and not just some words of the answer."""
     slot = talk.asked_slot
-    share = heard.match.score / len(utterance.tokens)
-    return slot is None or slot.type not in _FREE or share >= _DOMINANT
+    return slot is None or slot.type not in _FREE or _share(utterance, heard, slot) >= _DOMINANT
+
+
+def _share(utterance: Utterance, heard: Heard, slot: Slot | None) -> float:
+    """How much of a sentence an intent takes; a question is no name, whatever stands between its words."""
+    match = heard.match
+    words = match.end - match.start if slot is not None and slot.type is SlotType.NAME else match.score
+    return words / len(utterance.tokens)
 
 
 def _interrupts(talk: Conversation, utterance: Utterance, heard: Heard) -> bool:
     """Whether an intent goes before the answer that the sentence may hold as well."""
-    intent, match = talk.script.intents[heard.intent], heard.match
-    slot = talk.asked_slot
+    intent, slot, filling = talk.script.intents[heard.intent], talk.asked_slot, talk.memory.filling
+    if filling is None or intent.form == filling.form or intent.command is Command.FINISH:
+        return False
     free = slot is not None and slot.type in _FREE
-    share = match.score / len(utterance.tokens)
-    if talk.memory.filling is not None and intent.form == talk.memory.filling.form:
-        return False
-    if intent.command is Command.FINISH:
-        return False
+    full = heard.match.score >= _FULL
+    dominant = _share(utterance, heard, slot) >= _DOMINANT
     if intent.transfer or intent.hang_up or intent.command:
-        return share >= _DOMINANT or (not free and match.score >= _FULL)
-    if free:
-        return share >= _DOMINANT and match.score >= _FULL
-    return match.score >= _FULL and share >= _DOMINANT
+        return dominant or (full and not free)
+    if intent.is_answer and intent.follow_up and not free:
+        # The answer comes with the question, and values beside the question are kept.
+        return filling.stage is Stage.ASK
+    return full and dominant

@@ -40,7 +40,7 @@ class Refusal:
     values: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
-def settle(slot: Slot, raw: object, filled: Mapping[str, Json], moment: Moment) -> Json | Refusal:
+def settle(slot: Slot, raw: object, filled: Mapping[str, Json], moment: Moment) -> Json | Refusal:  # noqa: PLR0911 - one return per type
     """The value of `slot` for what the caller gave, or the reason against it."""
     said = raw.value if isinstance(raw, Mention) else raw
     match slot.type:
@@ -112,7 +112,7 @@ def _minutes(at: time) -> str:
     return at.isoformat("minutes")
 
 
-def typed(slot: Slot, digits: str) -> object:
+def typed(slot: Slot, digits: str) -> object:  # noqa: PLR0911 - one return per type
     """What the caller gave with keys, for `settle`; None where the keys cannot mean a value of the slot."""
     number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 15 else None
     if number is None:
@@ -153,7 +153,7 @@ def well_formed(slot: Slot, value: Json) -> bool:
             return isinstance(value, str) and slot.low <= len(value) <= slot.high
 
 
-def spoken(slot: Slot, value: Json, language: Language, moment: Moment) -> str:
+def spoken(slot: Slot, value: Json, language: Language, moment: Moment) -> str:  # noqa: PLR0911 - one return per type
     """The value in words; empty where there is none."""
     if value is None or slot.sensitive or not well_formed(slot, value):
         return ""

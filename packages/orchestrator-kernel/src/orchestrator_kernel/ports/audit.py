@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from orchestrator_kernel.models import AuditEvent
+if TYPE_CHECKING:
+    from orchestrator_kernel.models import AuditEvent
 
 
 class AuditSink(Protocol):

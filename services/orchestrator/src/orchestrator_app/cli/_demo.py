@@ -93,7 +93,7 @@ def _settings_file(folder: Path, key: LiveKitKey) -> str:
     path.touch(mode=0o600)
     path.write_text(
         f'[livekit]\napi_key = "{key.api_key}"\napi_secret = "{key.secret}"\ntenant = "{TENANT}"\n'
-        f'[log]\nlevel = "WARNING"\n'
+        f'[log]\nlevel = "WARNING"\n[server]\ndrain_seconds = 1.0\n'
         f'[tenants.{TENANT}]\nname = "The Harbour House"\nnumbers = ["+4930901821"]\nlanguages = ["en-US"]\n'
     )
     return str(path)
@@ -105,7 +105,10 @@ async def _call(show: _Show, service: Service, client: CallClient, wav: Path) ->
     started = await client.announce(CALLER, TENANT, "en-US")
     call_id = started["call_id"]
     async with media_leg(started["websocket_url"], started["session_token"], show.clock, show.notice) as ear:
-        await _Script(show, client, ear, call_id).play()
+        try:
+            await _Script(show, client, ear, call_id).play()
+        except TimeoutError as error:
+            show.failures.append(str(error))
         await show.clock.sleep(0.3)
         seconds = ear.write(wav)
     return await client.view(call_id), seconds
@@ -127,7 +130,7 @@ class _Script:
         await self._twice("yes")
         await self._keys("2")
         await self._interrupt()
-        await self._say("No thank you, goodbye")
+        await self._say("Goodbye")
         await self._hang_up()
 
     async def _ring(self) -> None:

@@ -30,7 +30,7 @@ def run_talk(*, language: str, wav: Path | None) -> None:
 
 async def _talk(language: str, wav: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="orchestrator-talk-") as folder:
-        environment = {**os.environ, "ORCHESTRATOR_LOG__LEVEL": "WARNING"}
+        environment = {**os.environ, "ORCHESTRATOR_LOG__LEVEL": "WARNING", "ORCHESTRATOR_SERVER__DRAIN_SECONDS": "1"}
         async with served(environment, Path(folder) / "data") as service:
             client = client_for(service)
             started = await client.announce(CALLER, TENANT, language)

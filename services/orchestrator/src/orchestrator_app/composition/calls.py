@@ -6,12 +6,11 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from orchestrator_app.composition.secrets import AppSecrets
-from orchestrator_app.settings import AppSettings
+from orchestrator_app.settings import AppSettings, TenantSettings
 from orchestrator_calls.decide import Policy
-from orchestrator_calls.dialogue.scripted import ScriptedResponder, default_script, load_script
+from orchestrator_calls.dialogue.scripted import ScriptedResponder, load_script
 from orchestrator_calls.journal import Journal
 from orchestrator_calls.notices import GapSeen, Notice
 from orchestrator_calls.responder import Responder
@@ -31,15 +30,16 @@ def make_responders(settings: AppSettings) -> dict[str, Responder]:
     Raises:
         ConfigurationError: A script is wrong; names its file and lines.
     """
-    scripts = {
-        path: load_script(path) for path in {each.script for each in settings.tenants.values()} if path is not None
+    return {
+        name: ScriptedResponder(load_script(tenant.script, values=_values(tenant)))
+        for name, tenant in settings.tenants.items()
     }
-    shared = ScriptedResponder(default_script())
-    responders: dict[Path | None, Responder] = {
-        None: shared,
-        **{path: ScriptedResponder(script) for path, script in scripts.items()},
-    }
-    return {name: responders[tenant.script] for name, tenant in settings.tenants.items()}
+
+
+def _values(tenant: TenantSettings) -> Mapping[str, str]:
+    """What the script says of this tenant; the receptionist's script speaks of the house by the tenant's name."""
+    named = {"hotel": tenant.name} if tenant.script is None and tenant.name else {}
+    return {**named, **tenant.values}
 
 
 def make_runtime(

@@ -23,6 +23,12 @@ LANGUAGES: Final[Mapping[str, Callable[[], Language]]] = {
 """Every language a script may use, by its subtag."""
 
 
+PARTICLES: Final = frozenset(
+    ("von", "van", "de", "der", "den", "del", "della", "di", "da", "do", "dos", "la", "las", "le", "los", "el", "du", "des", "ten")
+)
+"""Words with which family names begin, though a sentence may use them otherwise."""
+
+
 class Phrases:
     """Phrases with a number each; finds the longest that begins at a token, in time bounded by the longest phrase."""
 
@@ -80,7 +86,7 @@ class Lexicon:
         self.ordinal_marks = frozenset(language.ordinal_marks)
         self.carriers = self._set((language.carriers,))
         self.negations = self._set(language.negations)
-        self.stops = self._set((language.stops,))
+        self.name_ends = self._set((language.stops,)) - PARTICLES
         self.rules = Matcher([(compile_pattern(rule.pattern, self.normaliser), rule) for rule in self._rules()])
         self.polarity = Matcher(
             [

@@ -88,6 +88,7 @@ _RULES = (
     time_("{m5} [minuten] nach halb {h1}", minutes=-30),
     time_("{m5} [minuten] vor halb {h1}", minutes=-30, sign=-1),
     time_("mitternacht", fixed=0),
+    date_("gestern", days=-1),
     date_("heute", days=0),
     date_("heute (morgen|früh|vormittag)", days=0, part=Part.AM),
     date_("heute (mittag|nachmittag|abend|nacht)", days=0, part=Part.PM),

@@ -127,6 +127,7 @@ _RULES = (
     time_("{m5} [minutes] (to|before) {h}", sign=-1),
     time_("(noon|midday|twelve noon)", fixed=720),
     time_("midnight", fixed=0),
+    date_("yesterday", days=-1),
     date_("today", days=0),
     date_("tonight", days=0, part=Part.PM),
     date_("this morning", days=0, part=Part.AM),
@@ -303,7 +304,12 @@ def language() -> Language:
             "room": ("room [number]",),
             "name": ("(name|spelling)",),
         },
-        changes=("(change|modify|edit|alter|fix)", "correct (the|my|it)", "(a different|another)", "(that|it|the ...) (should|must) be"),
+        changes=(
+            "(change|modify|edit|alter|fix)",
+            "correct (the|my|it)",
+            "(a different|another)",
+            "(that|it|the ...) (should|must) be",
+        ),
         speaking="speak in to talk speaking switch",
         everything=("(everything|all of it|all of that|start (again|over)|from the (beginning|start))",),
         examples={

@@ -143,6 +143,7 @@ _RULES = (
     time_("{clock} [horas]"),
     time_("(al|a) mediodía", fixed=720),
     time_("a [la] medianoche", fixed=0),
+    date_("ayer", days=-1),
     date_("hoy", days=0),
     date_("(esta mañana|hoy por la mañana)", days=0, part=Part.AM),
     date_("(esta (noche|tarde)|hoy (por|en) la (noche|tarde))", days=0, part=Part.PM),

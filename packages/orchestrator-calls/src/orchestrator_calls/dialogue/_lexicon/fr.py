@@ -122,6 +122,7 @@ _RULES = (
     time_("midi", fixed=720),
     time_("midi et (demi|demie)", fixed=750),
     time_("minuit", fixed=0),
+    date_("hier", days=-1),
     date_("aujourd'hui", days=0),
     date_("ce matin", days=0, part=Part.AM),
     date_("(ce soir|cet après-midi|cette nuit)", days=0, part=Part.PM),

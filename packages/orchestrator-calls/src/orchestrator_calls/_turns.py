@@ -1,0 +1,145 @@
+"""What a call consists of: turns, and the sentences of their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from orchestrator_calls.events import ORCHESTRATOR, Event, EventType
+from orchestrator_calls.responder import HangUp, InputKind, Note, Transfer
+
+__all__ = ["REPORTS", "Channel", "Sentence", "SentenceState", "Turn", "TurnOutcome"]
+
+
+class Channel(StrEnum):
+    """How replies reach the caller: in the answer of the request that brought the input, or through the media socket."""
+
+    ANSWER = "answer"
+    MEDIA = "media"
+
+
+class SentenceState(StrEnum):
+    """How far a sentence came; each later state is final over the earlier ones."""
+
+    COMMITTED = "committed"
+    STARTED = "started"
+    HANDED_OVER = "handed_over"
+    FINISHED = "finished"
+    CLEARED = "cleared"
+
+
+_RANK: Final = {state: rank for rank, state in enumerate(SentenceState)}
+
+REPORTS: Final = {
+    EventType.PLAYBACK_STARTED: SentenceState.STARTED,
+    EventType.PLAYBACK_PROGRESS: SentenceState.STARTED,
+    EventType.PLAYBACK_FINISHED: SentenceState.FINISHED,
+    EventType.PLAYBACK_CLEARED: SentenceState.CLEARED,
+}
+"""How far each report of playback says that a sentence came."""
+
+
+class TurnOutcome(StrEnum):
+    """How the answer of a turn ended."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(slots=True)
+class Sentence:
+    """One sentence of an answer. `heard` is what the caller heard of it, None while nobody knows; times in milliseconds."""
+
+    key: str
+    text: str
+    language: str
+    state: SentenceState = SentenceState.COMMITTED
+    heard: str | None = None
+    played_ms: int = 0
+    latency_ms: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more of it will be heard."""
+        return self.state in {SentenceState.HANDED_OVER, SentenceState.FINISHED, SentenceState.CLEARED}
+
+    def advance(self, state: SentenceState) -> None:
+        """Note how far it came; an earlier state than the present one is old news."""
+        if _RANK[state] > _RANK[self.state]:
+            self.state = state
+
+    def report(self, event: Event) -> None:
+        """Take a report of playback in. Reports may overtake each other: the order they come in does not matter."""
+        self.advance(REPORTS[event.type])
+        played, heard, latency = (event.payload.get(name) for name in ("played_ms", "heard", "latency_ms"))
+        if isinstance(played, int | float):
+            self.played_ms = max(self.played_ms, int(played))
+        if event.type is EventType.PLAYBACK_FINISHED:
+            self._grow(self.text)
+        elif isinstance(heard, str):
+            self._grow(heard)
+        elif event.type is EventType.PLAYBACK_CLEARED:
+            self._grow("")
+        if isinstance(latency, int | float) and event.source == ORCHESTRATOR:
+            self.latency_ms = float(latency)
+
+    def _grow(self, heard: str) -> None:
+        """What was heard only grows; all of it is the most there is."""
+        if self.heard is None or self._extent(heard) > self._extent(self.heard):
+            self.heard = heard
+
+    def _extent(self, heard: str) -> tuple[bool, int, str]:
+        return heard == self.text, len(heard), heard
+
+
+@dataclass(slots=True)
+class Turn:
+    """One input of the caller, or the greeting, or a silence, and the answer to it.
+
+    Attributes:
+        inputs: The ids of the events it answers; several for keys that were collected.
+        text: The words or the keys.
+        confidence: The recognizer's, 0 to 1, where it told one.
+        repeats: For a silence: the how-manieth in a row.
+        sensitive: The keys are shown nowhere.
+        steps: How many steps of the answer are in the journal.
+        command: The order that is carried out once the last word is out.
+        outcome: None while the answer is being written.
+        interrupted: The caller began to speak, or pressed a key, before the answer was out.
+    """
+
+    id: str
+    kind: InputKind
+    opened_at: datetime
+    inputs: tuple[str, ...] = ()
+    text: str = ""
+    language: str | None = None
+    confidence: float | None = None
+    repeats: int = 0
+    sensitive: bool = False
+    sentences: list[Sentence] = field(default_factory=list[Sentence])
+    steps: int = 0
+    note: Note | None = None
+    command: Transfer | HangUp | None = None
+    outcome: TurnOutcome | None = None
+    reason: str = ""
+    interrupted: bool = False
+
+    @property
+    def heard(self) -> str:
+        """What the caller heard of the answer, as far as it was told; what was handed over to the leg counts as heard until it tells otherwise."""
+        return " ".join(part for part in map(_heard, self.sentences) if part)
+
+    @property
+    def shown(self) -> str:
+        """The input as it may be shown: sensitive digits only by their number."""
+        return f"[{len(self.text)} digits]" if self.sensitive else self.text
+
+
+def _heard(sentence: Sentence) -> str:
+    if sentence.heard is None and sentence.state is SentenceState.HANDED_OVER:
+        return sentence.text
+    return sentence.heard or ""

@@ -1,0 +1,61 @@
+"""Those who wait for the answer to an input."""
+
+from __future__ import annotations
+
+import asyncio
+
+from orchestrator_calls.call import Call, Turn
+from orchestrator_calls.events import CallState
+
+__all__ = ["Waiters"]
+
+
+class Waiters:
+    """Waits for turns of `call`."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._waiting: dict[str, asyncio.Future[Turn | None]] = {}
+
+    async def answered(self, event_id: str, limit: float) -> Turn | None:
+        """The answered turn that this input belongs to (or that has this id); None when there was none within `limit` seconds."""
+        turn = self._turn_of(event_id)
+        if turn is not None and turn.outcome is not None:
+            return turn
+        waiter = self._waiting.setdefault(event_id, asyncio.get_running_loop().create_future())
+        try:
+            async with asyncio.timeout(limit):
+                # Several may wait for the same input: one that goes away must not take the answer from the others.
+                return await asyncio.shield(waiter)
+        except TimeoutError:
+            return None
+
+    def resolve(self) -> None:
+        """Answer those who wait for a turn that is closed, or that will not come."""
+        for event_id in list(self._waiting):
+            turn = self._turn_of(event_id)
+            if (turn is not None and turn.outcome is not None) or (turn is None and self._without_turn(event_id)):
+                self._settle(event_id, turn)
+
+    def give_up(self) -> None:
+        """Nobody will answer here any more."""
+        for event_id in list(self._waiting):
+            self._settle(event_id, None)
+
+    def _settle(self, event_id: str, turn: Turn | None) -> None:
+        waiter = self._waiting.pop(event_id)
+        if not waiter.done():
+            waiter.set_result(turn)
+
+    def _turn_of(self, event_id: str) -> Turn | None:
+        if event_id in self._call.turns:
+            return self._call.turns[event_id]
+        return next((turn for turn in reversed(self._call.turns.values()) if event_id in turn.inputs), None)
+
+    def _without_turn(self, event_id: str) -> bool:
+        """Whether this input, which has been taken in, opens no turn now."""
+        if event_id not in self._call:
+            return False
+        if self._call.state is not CallState.ACTIVE or self._call.collecting is not None:
+            return True
+        return event_id not in [event.id for event in self._call.waiting_inputs()]
