@@ -12,7 +12,7 @@ What the user types:
 The client is an ordinary `httpx.AsyncClient`. What differs is below it: httpx 0.28 over httpcore 1.0 loses a place of its pool when
 a request is cancelled at the wrong moment (httpcore issue 1093), because its shields hold against anyio's cancellation and not
 against `Task.cancel`, and because a request that waits for a place can leave behind a connection that was never opened. Here every
-request and its answer run in a task of their own, an `_Exchange`, which nobody cancels from outside: a cancelled caller is told
+request and its answer run in a task of their own (`_http_transport.py`), which nobody cancels from outside: a cancelled caller is told
 at once, and the exchange is ended through an anyio scope, closes its connection, and only then gives its place back. The places
 are a semaphore, so nothing waits inside httpcore's pool.
 """
@@ -21,11 +21,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orchestrator_kernel.exceptions import ConfigurationError, ExternalServiceError
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["HttpClientConfig", "check_status", "create_client", "deadline", "http_errors", "read_limited", "safe_url"]
-
-CLOSE_LIMIT = 5.0
-"""Seconds that closing a connection, or a client, may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +108,8 @@ def create_client(config: HttpClientConfig) -> httpx.AsyncClient:
     """
     try:
         import httpx  # noqa: PLC0415 - the extra is loaded when a client is made
+
+        from orchestrator_kernel._http_transport import CancelSafeTransport  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigurationError("HTTP clients need the extra: install orchestrator-kernel[http]") from error
     # The semaphore is the limit: a request that never waits inside httpcore's pool cannot be lost there.
@@ -118,8 +117,6 @@ def create_client(config: HttpClientConfig) -> httpx.AsyncClient:
         max_connections=None, max_keepalive_connections=config.max_connections, keepalive_expiry=config.keepalive
     )
     inner = httpx.AsyncHTTPTransport(verify=_tls(config), trust_env=False, limits=limits)
-    # httpx insists on its own base class for a body, which does not exist before the extra is loaded.
-    body_type = cast("_MakeBody", type("_HttpxBody", (_Body, httpx.AsyncByteStream), {}))
     headers = httpx.Headers({"accept-encoding": "identity"})
     headers.update(config.headers)
     try:
@@ -127,7 +124,7 @@ def create_client(config: HttpClientConfig) -> httpx.AsyncClient:
     except httpx.InvalidURL:
         raise ConfigurationError("base_url is not a URL", details={"setting": "base_url"}) from None
     return httpx.AsyncClient(
-        transport=cast("httpx.AsyncBaseTransport", _Transport(inner, config.max_connections, body_type)),
+        transport=CancelSafeTransport(inner, config.max_connections),
         base_url=base_url,
         headers=headers,
         timeout=httpx.Timeout(
@@ -151,158 +148,6 @@ def _tls(config: HttpClientConfig) -> ssl.SSLContext:
     except OSError as error:
         details = {"setting": "ca_file"}
         raise ConfigurationError("ca_file is not a readable PEM file of certificates", details=details) from error
-
-
-class _Exchange:
-    """One request and its answer, in a task of its own; it owns a slot from the start until its connection is free again."""
-
-    def __init__(self, inner: httpx.AsyncHTTPTransport, request: httpx.Request, slots: asyncio.Semaphore) -> None:
-        import anyio  # noqa: PLC0415 - comes with the extra
-
-        self._inner = inner
-        self._request = request
-        self._slots = slots
-        self._scope = anyio.CancelScope()
-        # An open connection that has sent nothing is forgotten by httpcore when it is cancelled, so nothing is cancelled until
-        # the request is being sent. Connecting ends by itself, within its time limit; the caller does not wait for it.
-        self._until_sent = anyio.CancelScope(shield=True)
-        # One part in hand: a slow reader slows the server down instead of filling the memory.
-        self._parts: asyncio.Queue[httpx.Response | bytes | Exception | None] = asyncio.Queue(1)
-        self._users_trace = request.extensions.get("trace")
-        self.task = asyncio.create_task(self._run())
-
-    def stop(self) -> None:
-        """End it soon; harmless when it has ended."""
-        self._scope.cancel()
-
-    async def head(self) -> httpx.Response:
-        """The answer's status and headers; a caller that is cancelled here ends the exchange."""
-        try:
-            part = await self._parts.get()
-        except BaseException:
-            self.stop()
-            raise
-        if isinstance(part, Exception):
-            raise part
-        return cast("httpx.Response", part)
-
-    async def body(self) -> AsyncGenerator[bytes]:
-        """The pieces of the answer after `head`."""
-        while (part := await self._parts.get()) is not None:
-            if isinstance(part, Exception):
-                raise part
-            yield cast("bytes", part)
-
-    async def _run(self) -> None:
-        with self._scope:
-            last: Exception | None = None
-            try:
-                await self._talk()
-            except Exception as error:  # noqa: BLE001 - raised again in the caller's task
-                last = error
-            finally:
-                self._slots.release()
-            await self._parts.put(last)
-            return
-        self._tell_of_the_end()
-
-    def _tell_of_the_end(self) -> None:
-        """Whoever still reads, because the client was closed in another task, gets an error instead of waiting for ever."""
-        import httpx  # noqa: PLC0415 - loaded by create_client
-
-        if self._parts.full():
-            self._parts.get_nowait()
-        self._parts.put_nowait(httpx.ReadError("the client was closed", request=self._request))
-
-    async def _talk(self) -> None:
-        import anyio  # noqa: PLC0415 - comes with the extra
-
-        if self._scope.cancel_called:
-            return
-        with self._until_sent:
-            response = await self._send()
-            self._until_sent.shield = False
-            stream = cast("httpx.AsyncByteStream", response.stream)
-            try:
-                await self._parts.put(response)
-                async with aclosing(cast("AsyncGenerator[bytes]", aiter(stream))) as pieces:
-                    async for piece in pieces:
-                        await self._parts.put(piece)
-            finally:
-                with anyio.move_on_after(CLOSE_LIMIT, shield=True):
-                    await stream.aclose()
-
-    async def _send(self) -> httpx.Response:
-        given = self._request.extensions
-        self._request.extensions = {**given, "trace": self._trace}
-        try:
-            return await self._inner.handle_async_request(self._request)
-        finally:
-            # The request is the caller's, who may send it again.
-            self._request.extensions = given
-
-    async def _trace(self, event: str, info: dict[str, object]) -> None:
-        if event.endswith(".send_request_headers.started"):
-            self._until_sent.shield = False
-        if self._users_trace is not None:
-            await self._users_trace(event, info)
-
-
-class _Body:
-    """The body of an `httpx.Response`; mixed with httpx's class where a client is made."""
-
-    def __init__(self, exchange: _Exchange) -> None:
-        self._exchange = exchange
-
-    def __aiter__(self) -> AsyncGenerator[bytes]:
-        return self._exchange.body()
-
-    async def aclose(self) -> None:
-        self._exchange.stop()
-
-
-_MakeBody = Callable[[_Exchange], "httpx.AsyncByteStream"]
-
-
-class _Transport:
-    """An `httpx.AsyncBaseTransport` in all but name, so that this module needs no extra to be imported."""
-
-    def __init__(self, inner: httpx.AsyncHTTPTransport, limit: int, make_body: _MakeBody) -> None:
-        self._inner = inner
-        self._slots = asyncio.Semaphore(limit)
-        self._make_body = make_body
-        self._exchanges: dict[asyncio.Task[None], _Exchange] = {}
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        import httpx  # noqa: PLC0415 - loaded by create_client
-
-        try:
-            async with asyncio.timeout(request.extensions.get("timeout", {}).get("pool")):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise httpx.PoolTimeout("no connection became free in time", request=request) from None
-        exchange = _Exchange(self._inner, request, self._slots)
-        self._exchanges[exchange.task] = exchange
-        exchange.task.add_done_callback(self._exchanges.pop)
-        head = await exchange.head()
-        return httpx.Response(
-            head.status_code, headers=head.headers, stream=self._make_body(exchange), extensions=head.extensions
-        )
-
-    async def aclose(self) -> None:
-        for exchange in self._exchanges.values():
-            exchange.stop()
-        if self._exchanges:
-            await asyncio.wait(list(self._exchanges), timeout=CLOSE_LIMIT)
-        await self._inner.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 def safe_url(url: httpx.URL) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import warnings
+import sys
 from pathlib import Path
 
 from orchestrator_app.settings import OLD_NAMES, PREFIX, AppSettings, default_file
 from orchestrator_config import Environment, Loaded, Source, TomlFile, Values, load
 
 __all__ = ["load_settings"]
+
+# What Kubernetes sets in every pod next to a service named "orchestrator".
+_KUBERNETES = ("ORCHESTRATOR_PORT", "ORCHESTRATOR_PORT_*", "ORCHESTRATOR_SERVICE_HOST", "ORCHESTRATOR_SERVICE_PORT*")
 
 
 def load_settings(config: Path | None, **options: object) -> Loaded[AppSettings]:
@@ -31,10 +34,10 @@ def load_settings(config: Path | None, **options: object) -> Loaded[AppSettings]
             target[name] = value
     sources: list[Source] = [
         TomlFile(file, required=required),
-        Environment(os.environ, prefix=PREFIX, ignore={PREFIX + "CONFIG"}),
+        Environment(os.environ, prefix=PREFIX, ignore={PREFIX + "CONFIG", *_KUBERNETES}),
         Values(given, name="command line"),
     ]
     loaded = load(AppSettings, sources=sources, aliases=OLD_NAMES)
     for warning in loaded.warnings:
-        warnings.warn(str(warning), DeprecationWarning, stacklevel=2)
+        sys.stderr.write(f"orchestrator: {warning}\n")
     return loaded

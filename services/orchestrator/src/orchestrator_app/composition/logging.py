@@ -11,4 +11,6 @@ def configure_logging(settings: AppSettings) -> None:
     """Native structured logs on standard error: for people in a terminal, JSON elsewhere."""
     from orchestrator_utils.logging_adapter import LogConfig, configure  # noqa: PLC0415 - not every command logs
 
-    configure(LogConfig(level=settings.log.level, format=settings.log.format))
+    # httpx logs whole URLs, and a query may be personal.
+    levels = {"httpx": "WARNING", "httpcore": "WARNING"}
+    configure(LogConfig(level=settings.log.level, levels=levels, format=settings.log.format))

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from orchestrator_calls.events import EventType
 from orchestrator_calls.notices import EventKept, GapSeen, Notice, StateChanged, TurnTimed
+from orchestrator_utils.tts_client import SpeechOutcome
 
 __all__ = ["Metrics"]
 
@@ -43,6 +44,12 @@ class Metrics:
         self._refused = Counter(
             "orchestrator_webhooks_refused", "Webhooks whose sender was not proved.", ["door"], registry=self.registry
         )
+        self._sentences = Counter(
+            "orchestrator_speech_sentences",
+            "Sentences by the voice that was asked.",
+            ["voice", "result"],
+            registry=self.registry,
+        )
         self._active = Gauge("orchestrator_calls_active", "Calls that run in this process.", registry=self.registry)
         # A time series exists from the start, so that its first increase is seen.
         for kind in EventType:
@@ -55,6 +62,10 @@ class Metrics:
     def webhook_refused(self, door: str) -> None:
         """Count a refused webhook; `door` is a route's fixed name."""
         self._refused.labels(door).inc()
+
+    def spoken(self, outcome: SpeechOutcome) -> None:
+        """Count how a voice did with a sentence."""
+        self._sentences.labels(outcome.voice, outcome.result).inc()
 
     def observe(self, notice: Notice) -> None:
         """Count what the runtime tells."""

@@ -17,6 +17,7 @@ from orchestrator_utils.tts_client import (
     OpenAISpeech,
     OpenAISpeechConfig,
     RouterSpeech,
+    SpeechOutcome,
 )
 
 __all__ = ["Voices", "make_voices"]
@@ -57,8 +58,8 @@ class Voices:
         await self._stack.aclose()
 
 
-def make_voices(settings: AppSettings) -> Voices:
-    """The voices that are configured and installed."""
+def make_voices(settings: AppSettings, *, observe: Callable[[SpeechOutcome], None] | None = None) -> Voices:
+    """The voices that are configured and installed; `observe` is told how each sentence went."""
     voices: list[Speech] = []
     names: list[str] = []
     closes: list[Close] = []
@@ -80,7 +81,9 @@ def make_voices(settings: AppSettings) -> Voices:
         names.append(name)
     speech: Speech | None = None
     if voices:
-        speech = FailoverSpeech(voices, names=names, first_audio_timeout=settings.speech.first_audio_seconds)
+        speech = FailoverSpeech(
+            voices, names=names, first_audio_timeout=settings.speech.first_audio_seconds, observe=observe
+        )
     return Voices(speech, tuple(names), missing, embedded, closes)
 
 
