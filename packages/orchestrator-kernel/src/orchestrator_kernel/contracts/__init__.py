@@ -17,7 +17,7 @@ from orchestrator_kernel.contracts.principal import PrincipalContract
 from orchestrator_kernel.contracts.redaction import RedactorContract
 from orchestrator_kernel.contracts.sealing import SealerContract, SecretReaderContract
 from orchestrator_kernel.contracts.speech import AudioCodecContract, SpeechContract
-from orchestrator_kernel.contracts.webhooks import WebhookVerifierContract
+from orchestrator_kernel.contracts.webhooks import SignedBodyContract, WebhookVerifierContract
 
 __all__ = [
     "AdmissionContract",
@@ -28,6 +28,7 @@ __all__ = [
     "RedactorContract",
     "SealerContract",
     "SecretReaderContract",
+    "SignedBodyContract",
     "SpeechContract",
     "WebhookVerifierContract",
 ]

@@ -50,11 +50,6 @@ class WebhookVerifierContract:
         request = self.signed(b"{}")
         self.make().verify(replace(request, headers=[(name.upper(), value) for name, value in request.headers]))
 
-    def test_refuses_every_other_body(self) -> None:
-        request = self.signed(b'{"a": 1}')
-        for body in (b"", b'{"a": 2}', b'{"a": 1} ', b'{"a": 1}\x00'):
-            assert self.refuses(replace(request, body=body))
-
     def test_refuses_when_any_signed_header_is_missing_repeated_or_hostile(self) -> None:
         request = self.signed(b"{}")
         for index, (name, value) in enumerate(request.headers):
@@ -63,3 +58,12 @@ class WebhookVerifierContract:
             assert self.refuses(replace(request, headers=[*request.headers, (name, value)])), f"{name} repeated"
             for hostile in HOSTILE_VALUES:
                 assert self.refuses(replace(request, headers=[*others, (name, hostile)])), f"{name}: {hostile[:20]!r}"
+
+
+class SignedBodyContract(WebhookVerifierContract):
+    """For verifiers whose sender signs the body; a static key, which proves no body, passes the rest alone."""
+
+    def test_refuses_every_other_body(self) -> None:
+        request = self.signed(b'{"a": 1}')
+        for body in (b"", b'{"a": 2}', b'{"a": 1} ', b'{"a": 1}\x00'):
+            assert self.refuses(replace(request, body=body))

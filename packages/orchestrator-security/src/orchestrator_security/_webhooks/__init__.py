@@ -1,0 +1,1 @@
+"""One file per scheme, on a common core: `secret_ring`, `limits`, `decoding`."""
