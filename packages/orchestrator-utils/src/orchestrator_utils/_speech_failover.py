@@ -1,0 +1,172 @@
+"""The next voice, when one fails before the caller has heard anything."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
+from orchestrator_kernel.ports import Speech, SpeechChunk, SpeechFailed, SpeechRequest, SpeechUnavailable
+from orchestrator_utils._speech_checks import SpeechRefused
+
+__all__ = ["FailoverSpeech", "SpeechOutcome"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechOutcome:
+    """How one voice did with one sentence, for metrics.
+
+    Attributes:
+        voice: Its name in the fail-over.
+        result: `stopped` when the listener went away, as in a barge-in; that is no failure.
+        code: The error's code, if it failed.
+        first_audio: Seconds until its first audio; None if there was none.
+    """
+
+    voice: str
+    result: Literal["spoken", "stopped", "failed"]
+    code: str | None = None
+    first_audio: float | None = None
+
+
+class FailoverSpeech:
+    """Voices in order of preference, as one voice.
+
+    The next one is asked when one fails, ends without audio, or has no first audio within the limit. Once audio was heard there is
+    no way back: a failure then is raised as `SpeechFailed`, and the caller decides. Nothing is tried twice.
+
+    A voice's name means something to one backend alone, so `request.voice` is for the first; the others speak with the language's
+    default.
+
+    Args:
+        voices: In order.
+        first_audio_timeout: Seconds that each voice gets to its first audio.
+        names: For errors, logs and outcomes; by default the names of the classes.
+        observe: Called once for each voice that was asked.
+        monotonic: The clock for `SpeechOutcome.first_audio`.
+
+    Raises:
+        ConfigurationError: No voices, a number of names that is not theirs, or a time that is not positive.
+    """
+
+    def __init__(
+        self,
+        voices: Sequence[Speech],
+        *,
+        first_audio_timeout: float = 2.0,
+        names: Sequence[str] | None = None,
+        observe: Callable[[SpeechOutcome], None] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        names = [type(voice).__name__ for voice in voices] if names is None else names
+        if not voices or len(names) != len(voices):
+            raise ConfigurationError("a fail-over needs at least one voice, and a name for each or for none")
+        if not first_audio_timeout > 0:
+            raise ConfigurationError("first_audio_timeout must be positive", details={"setting": "first_audio_timeout"})
+        self._voices = tuple(zip(names, voices, strict=True))
+        self._limit = first_audio_timeout
+        self._observe = observe
+        self._monotonic = monotonic
+
+    async def synthesize(self, request: SpeechRequest) -> AsyncGenerator[SpeechChunk, None]:
+        """Speak with the first voice that can.
+
+        Raises:
+            SpeechFailed: None could, or one failed after it was heard.
+        """
+        errors: list[SpeechFailed] = []
+        for name, voice in self._voices:
+            attempt = _Attempt(name, self._limit, self._monotonic)
+            asked = replace(request, voice=None) if errors else request
+            try:
+                async with aclosing(attempt.speak(voice.synthesize(asked))) as stream:
+                    async for chunk in stream:
+                        yield chunk
+            except Exception as error:  # noqa: BLE001 - a caller on the phone is owed the next voice; what broke is logged
+                failure = attempt.fail(error)
+                if attempt.first_audio is not None:
+                    raise failure from (None if failure is error else error)
+                logger.warning("voice failed before its first audio", extra={"voice": name, "code": failure.code})
+                errors.append(failure)
+            else:
+                attempt.result = "spoken"
+                return
+            finally:
+                self._tell(attempt)
+        raise _nobody([name for name, _ in self._voices], errors)
+
+    def _tell(self, attempt: _Attempt) -> None:
+        if self._observe is not None:
+            self._observe(
+                SpeechOutcome(
+                    voice=attempt.name, result=attempt.result, code=attempt.code, first_audio=attempt.first_audio
+                )
+            )
+
+
+class _Attempt:
+    """One voice at one sentence."""
+
+    def __init__(self, name: str, limit: float, monotonic: Callable[[], float]) -> None:
+        self.name = name
+        self.result: Literal["spoken", "stopped", "failed"] = "stopped"
+        self.code: str | None = None
+        self.first_audio: float | None = None
+        self._limit = limit
+        self._monotonic = monotonic
+
+    async def speak(self, stream: AsyncGenerator[SpeechChunk, None]) -> AsyncGenerator[SpeechChunk, None]:
+        """The stream, once it has proved that there is audio in it."""
+        began = self._monotonic()
+        held: list[SpeechChunk] = []
+        async with aclosing(stream):
+            scope = asyncio.timeout(self._limit)
+            try:
+                async with scope:
+                    async for chunk in stream:
+                        held.append(chunk)
+                        if chunk.pcm:
+                            break
+            except TimeoutError:
+                if not scope.expired():
+                    raise
+                raise SpeechFailed(f"no audio within {self._limit:g} s", code="speech_late") from None
+            if not held or not held[-1].pcm:
+                raise SpeechFailed("ended without audio")
+            self.first_audio = self._monotonic() - began
+            for chunk in held:
+                yield chunk
+            async for chunk in stream:
+                yield chunk
+
+    def fail(self, error: Exception) -> SpeechFailed:
+        """What the error is for the port's callers; its text is passed on only where it is known to be harmless."""
+        self.result = "failed"
+        if isinstance(error, SpeechFailed):
+            failure = error
+        elif isinstance(error, OrchestratorError):
+            failure = SpeechFailed(error.message, code=error.code, details=error.details, retryable=error.retryable)
+        else:
+            logger.error("voice broke", extra={"voice": self.name}, exc_info=error)
+            failure = SpeechFailed(f"broke with {type(error).__name__}", retryable=False)
+        self.code = failure.code
+        return failure
+
+
+def _nobody(names: Sequence[str], errors: Sequence[SpeechFailed]) -> SpeechFailed:
+    reasons = "; ".join(f"{name}: {error.message}" for name, error in zip(names, errors, strict=True))
+    kinds = {type(error) for error in errors}
+    common = kinds.pop() if len(kinds) == 1 else SpeechFailed
+    kind = common if common in {SpeechUnavailable, SpeechRefused} else SpeechFailed
+    return kind(
+        f"no voice could speak ({reasons})",
+        details={"voices": list(names), "codes": [error.code for error in errors]},
+        retryable=any(error.retryable for error in errors),
+    )
