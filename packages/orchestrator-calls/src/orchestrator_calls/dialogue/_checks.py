@@ -71,7 +71,8 @@ def _intent(intent: Intent, settings: Settings, draft: Draft) -> Iterator[Script
     for what, name, known in (
         ("form", intent.form, forms),
         ("menu", intent.menu, menus),
-        ("target", intent.transfer, settings.targets),
+        # What is built in goes to the handoff, which the head answers for.
+        ("target", None if intent.built_in else intent.transfer, settings.targets),
         ("offered intent", intent.offer, draft.intents.keys()),
     ):
         if name is not None and name not in known:
@@ -211,7 +212,8 @@ def _reached(draft: Draft) -> tuple[set[str], set[str]]:
     """The intents that a caller can come to, and the menus."""
     reached: set[str] = set()
     opened = {MAIN_MENU}
-    found = {name for name, intent in draft.intents.items() if any(intent.patterns.values())}
+    # Patterns that could not be read are refused already.
+    found = {name for name, intent in draft.intents.items() if intent.patterns or ("patterns", name) in draft.named}
     while found - reached:
         reached |= found
         intents = [draft.intents[name] for name in reached]
@@ -237,7 +239,7 @@ def _ways_out(draft: Draft) -> Iterator[ScriptProblem]:
         leaving |= found
         found = _leaving(draft, leaving)
     for menu in draft.menus.values():
-        if menu.name not in leaving and menu.options:
+        if menu.name not in leaving and draft.intents.keys() & menu.options.keys():
             yield ScriptProblem.at(menu.place, f"dead end: every option of menu `{menu.name}` leads to a menu again")
 
 

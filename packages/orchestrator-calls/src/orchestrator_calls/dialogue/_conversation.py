@@ -57,8 +57,6 @@ class Conversation:
             yield self._order
         yield Remember(self.memory.write())
 
-    # What is open
-
     @property
     def form(self) -> Form | None:
         """The form that is being filled."""
@@ -71,8 +69,6 @@ class Conversation:
         if filling is None or form is None or filling.stage is not Stage.ASK:
             return None
         return form.slots.get(filling.asking)
-
-    # Speaking
 
     def say(self, text: Text | None, extra: Mapping[str, Json] | None = None) -> None:
         """Speak a text; the values of the open form are at hand."""
@@ -117,8 +113,6 @@ class Conversation:
         """Tell how the input was understood; the first word counts."""
         if self._note is None:
             self._note = Note(intent, understood, self._context.input.confidence)
-
-    # Asking
 
     def ask(self) -> None:
         """Speak the question that is open, or the one for any wish."""
@@ -170,8 +164,6 @@ class Conversation:
         else:
             memory.question = Question.MORE
             self.say_text("more")
-
-    # Moves
 
     def suspend(self) -> None:
         """Put the open form aside; one in which nothing was filled is forgotten."""

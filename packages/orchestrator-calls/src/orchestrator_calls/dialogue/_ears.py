@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from orchestrator_calls.dialogue._calendar import TimeSaid
+from orchestrator_calls.dialogue._calendar import TimeSaid, with_part
 from orchestrator_calls.dialogue._lexicon import Kind, Lexicon
 from orchestrator_calls.dialogue._listening import Utterance
 from orchestrator_calls.dialogue._matcher import Match, Matcher
@@ -51,6 +51,7 @@ class Ears:
     forms: Mapping[str, FormEars]
     menus: Mapping[str, Matcher[str]]
     known: Mapping[str, Slot]
+    fallbacks: frozenset[str]
 
     def spans(self, utterance: Utterance) -> SlotSpans:
         """The values in `utterance`, for patterns with slots."""
@@ -62,13 +63,15 @@ class Ears:
             Heard(self.intents.meanings[match.pattern], match)
             for match in self.intents.matches(utterance.tokens, spans)
         ]
-        found.sort(key=_rank)
+        found.sort(key=lambda heard: (heard.intent in self.fallbacks, *_rank(heard)))
         if menu is not None and menu in self.menus:
             matcher = self.menus[menu]
             local = [Heard(matcher.meanings[match.pattern], match) for match in matcher.matches(utterance.tokens)]
             local.sort(key=_rank)
-            best = local[0].match.score if local else 0
-            found = [*local, *found] if not found or best >= found[0].match.score else found
+            if local and (
+                not found or found[0].intent in self.fallbacks or local[0].match.score >= found[0].match.score
+            ):
+                return [*local, *found]
         return found
 
 
@@ -93,14 +96,11 @@ class SlotSpans:
     def at(self, slot: str, start: int) -> Iterable[tuple[int, object]]:
         """See `Spans`."""
         found = self._values(slot, self._ears.known[slot], start)
-        utterance = self._utterance
-        if (
-            not found
-            and utterance.tokens[start].word in utterance.lexicon.carriers
-            and start + 1 < len(utterance.tokens)
-        ):
-            return self._values(slot, self._ears.known[slot], start + 1)
-        return found
+        tokens, carriers = self._utterance.tokens, self._utterance.lexicon.carriers
+        if self.is_free(slot) or start + 1 == len(tokens) or tokens[start].word not in carriers:
+            return found
+        # "From the third of July" begins at "the" as well as at "third".
+        return [*found, *self._values(slot, self._ears.known[slot], start + 1)]
 
     def is_free(self, slot: str) -> bool:
         """See `Spans`."""
@@ -113,7 +113,7 @@ class SlotSpans:
                 return self._readings((Kind.DATE, Kind.NIGHTS) if slot.after else (Kind.DATE,), start)
             case SlotType.TIME:
                 return self._readings((Kind.TIME,), start) or [
-                    (end, TimeSaid(hour % 24 * 60, clear=not 0 < hour <= 12))
+                    (end, with_part(TimeSaid(hour % 24 * 60, clear=not 0 < hour <= 12), self._utterance.part))
                     for end, hour in _numbers(numerals.at("h1", start))
                 ]
             case SlotType.PARTY_SIZE:
@@ -179,7 +179,8 @@ def build_ears(
     known = {f"{form.name}/{slot.name}": slot for form in forms.values() for slot in form.slots.values()}
     wanted: list[tuple[Pattern, str]] = []
     # The script's own words win over built-in ones of the same weight.
-    for intent in sorted(intents, key=lambda intent: intent.built_in):
+    ordered = sorted(intents, key=lambda intent: intent.built_in)
+    for intent in ordered:
         wanted.extend(
             (pattern, intent.name) for pattern in _bound(intent.patterns.get(tag, ()), intent.form or "", known)
         )
@@ -189,6 +190,7 @@ def build_ears(
         forms={name: _form_ears(form, lexicon, tag, known) for name, form in forms.items()},
         menus={name: _menu_ears(menu, tag) for name, menu in menus.items()},
         known=known,
+        fallbacks=frozenset(intent.name for intent in ordered if intent.fallback),
     )
 
 
@@ -241,5 +243,5 @@ def _plain(label: str, lexicon: Lexicon) -> Iterator[Pattern]:
     for kept in (words, [word for word in words if word not in lexicon.carriers]):
         try:
             yield compile_pattern(" ".join(kept), lexicon.normaliser)
-        except PatternError:  # a label of filler words alone cannot be listened for
+        except PatternError:  # a label that is all article and fillers cannot be listened for
             continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-from orchestrator_calls.dialogue._calendar import DaySaid, TimeSaid
+from orchestrator_calls.dialogue._calendar import DaySaid, TimeSaid, with_part
 from orchestrator_calls.dialogue._ears import Ears, SlotSpans
-from orchestrator_calls.dialogue._lexicon import Kind
+from orchestrator_calls.dialogue._lexicon import Kind, Part
 from orchestrator_calls.dialogue._listening import Mention, Utterance, apart
 from orchestrator_calls.dialogue._matcher import Capture
 from orchestrator_calls.dialogue._model import Form, Slot, SlotType
@@ -24,7 +24,8 @@ _KINDS: Final = {
 }
 _SPELLED: Final = (SlotType.PHONE, SlotType.ROOM, SlotType.CODE)
 _COUNTED: Final = (SlotType.NUMBER, SlotType.PARTY_SIZE, SlotType.TIME)
-_NAME_WORDS: Final = 8
+_NAME_WORDS: Final = 5
+"""A name has no more words than this; a longer answer is something else."""
 _SPELLED_NAME: Final = 3
 """So many single letters in a row are a name that is being spelled."""
 
@@ -110,7 +111,8 @@ class _Hearing:
         if not matcher.patterns:
             return
         spans = SlotSpans(self._utterance, self._ears)
-        for match in apart(matcher.matches(self._utterance.tokens, spans)):
+        matches = apart(matcher.matches(self._utterance.tokens, spans))
+        for match in sorted(matches, key=lambda match: -match.score):
             if self._free(match.start, match.end):
                 self.take_captures(match.captures)
                 self._used.update(range(match.start, match.end))
@@ -161,7 +163,7 @@ class _Hearing:
         if slot is None or slot.name in self.found:
             return
         start, end, value = meant[-1]
-        raw = _from_number(slot, value)
+        raw = _from_number(slot, value, self._utterance.part)
         if raw is not None:
             self._give(slot, raw, start, end)
 
@@ -179,8 +181,7 @@ class _Hearing:
             if len(self._used | plain) * 10 < len(tokens) * 8:
                 self._give(slot, self._words(0, len(tokens)), 0, 0)
             return
-        runs = [(start, end) for start, end in self._free_runs() if end - start <= _NAME_WORDS]
-        words = [self._name(start, end) for start, end in runs]
+        words = [self._name(start, end) for start, end in self._free_runs()]
         best = max((word for word in words if word), key=len, default="")
         if best:
             self._give(slot, best, 0, 0)
@@ -276,7 +277,14 @@ class _Hearing:
         return runs
 
     def _words(self, start: int, end: int) -> str:
-        return self._utterance.said(self._after_lead_in(start, end), end)
+        utterance = self._utterance
+        start = self._after_lead_in(start, end)
+        polite = utterance.lexicon.polite
+        while start + 1 < end and utterance.tokens[start].word in polite:
+            start += 1
+        while start + 1 < end and utterance.tokens[end - 1].word in polite:
+            end -= 1
+        return utterance.said(start, end)
 
     def _name(self, start: int, end: int) -> str:
         utterance = self._utterance
@@ -290,9 +298,11 @@ class _Hearing:
         said = utterance.said(start, end)
         letters = said.replace(".", " ").replace("-", " ").split()
         spelled = [letter for letter in letters if len(letter) == 1 and letter.isalpha()]
+        words = [word for word in letters if len(word) > 1]
+        if len(words) > _NAME_WORDS:
+            return ""
         if len(spelled) < _SPELLED_NAME:
             return said
-        words = [word for word in letters if len(word) > 1]
         return " ".join(words) if words else "".join(spelled).capitalize()
 
     def _after_lead_in(self, start: int, end: int) -> int:
@@ -302,11 +312,11 @@ class _Hearing:
         return start + max((match.end for match in lead_ins if match.start == 0), default=0)
 
 
-def _from_number(slot: Slot, value: int) -> object:
+def _from_number(slot: Slot, value: int, part: Part | None) -> object:
     match slot.type:
         case SlotType.TIME:
             if value <= 24:
-                return TimeSaid(value % 24 * 60, clear=not 0 < value <= 12)
+                return with_part(TimeSaid(value % 24 * 60, clear=not 0 < value <= 12), part)
             return TimeSaid(value // 100 * 60 + value % 100, clear=True) if value < 2400 and value % 100 < 60 else None
         case SlotType.DATE:
             return DaySaid(day=value) if 1 <= value <= 31 else None

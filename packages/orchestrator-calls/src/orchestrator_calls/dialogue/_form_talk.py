@@ -18,6 +18,8 @@ from orchestrator_kernel.ports import Json
 __all__ = ["absorb", "answer_form", "answer_form_digits", "begin_form", "complete", "refuse_digits"]
 
 _YES, _NO = "1", "2"
+_RANGES: Final = ("out_of_range", "outside_hours", "too_far", "wrong_length", "wrong_text_length")
+"""The reasons that a slot may give in its own words; the others say what is wrong in itself."""
 _UNREADABLE: Final = {
     SlotType.DATE: "invalid_date",
     SlotType.TIME: "invalid_time",
@@ -175,6 +177,7 @@ def _starts(talk: Conversation, heard: Heard, form: str) -> bool:
 
 def _take(talk: Conversation, form: Form, filling: Filling, given: Sequence[Given]) -> None:
     """Check and keep what was given, then ask for what is refused or missing."""
+    talk.memory.said.clear()
     refused: tuple[Slot, Refusal] | None = None
     for item in given:
         slot = form.slots[item.slot]
@@ -235,7 +238,3 @@ def _refuse(talk: Conversation, slot: Slot, refusal: Refusal) -> None:
         extra,
     )
     talk.ask()
-
-
-_RANGES: Final = ("out_of_range", "outside_hours", "too_far", "wrong_length", "wrong_text_length")
-"""The reasons that a slot may give in its own words; the others say what is wrong in itself."""

@@ -100,6 +100,9 @@ def _run_command(talk: Conversation, command: Command, intent: Intent) -> None:
             _cancel(talk)
         case Command.FINISH:
             _finish(talk)
+        case Command.WAIT:
+            # No question: the caller asked for time, and silence has its own prompts.
+            _say_own(talk, intent, otherwise="wait")
 
 
 def _repeat(talk: Conversation) -> None:

@@ -79,15 +79,23 @@ class Utterance:
         return found
 
     @cached_property
-    def mentions(self) -> list[Mention]:
-        """The longest readings that do not overlap, in the order of speech."""
+    def _chosen(self) -> list[Mention]:
         rules = self.lexicon.rules.meanings
         best = apart(self._found, doubtful=lambda pattern: not rules[pattern].firm)
-        chosen = [mention for match in best for mention in self._read(match)]
-        part = next((mention.part for mention in chosen if mention.part is not None), None)
+        return [mention for match in best for mention in self._read(match)]
+
+    @property
+    def part(self) -> Part | None:
+        """The part of the day that the sentence names first."""
+        return next((mention.part for mention in self._chosen if mention.part is not None), None)
+
+    @cached_property
+    def mentions(self) -> list[Mention]:
+        """The longest readings that do not overlap, in the order of speech; times know the part of the day."""
+        part = self.part
         return [
             mention._replace(value=with_part(mention.value, part)) if isinstance(mention.value, TimeSaid) else mention
-            for mention in chosen
+            for mention in self._chosen
             if mention.kind is not Kind.PART
         ]
 
@@ -106,7 +114,7 @@ class Utterance:
         """Whether what begins at token `start` is denied ("not at seven"); a pause after the denial makes it an answer instead."""
         for at in range(start, max(0, start - 3), -1):
             before = self.tokens[at - 1].word
-            if self.tokens[at].before:
+            if not self.tokens[at].before.isspace():
                 return False
             if before in self.lexicon.negations:
                 return True

@@ -56,6 +56,7 @@ class Command(StrEnum):
     REPEAT = "repeat"
     HELP = "help"
     FINISH = "finish"
+    WAIT = "wait"
 
 
 class Place(NamedTuple):
@@ -183,6 +184,7 @@ class Intent:
         say: What is said first, or the whole answer.
         follow_up: Whether an answer ends with the question for more.
         offer: The intent that a "yes" to the answer starts.
+        fallback: It counts only where no other intent was heard.
     """
 
     name: str
@@ -192,6 +194,7 @@ class Intent:
     say: Text | None = None
     follow_up: bool = True
     offer: str | None = None
+    fallback: bool = False
     form: str | None = None
     menu: str | None = None
     transfer: str | None = None

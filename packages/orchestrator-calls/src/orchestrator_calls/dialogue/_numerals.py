@@ -14,7 +14,7 @@ _RUN: Final = 24
 """How many tokens a number that is said digit by digit may have; bounds the work per token."""
 _DIGITS: Final = 6
 """More digits than this in a row are no quantity but a telephone number or a code."""
-_DATE_MARKS: Final = (".", "/", "-", "./", ".-")
+_DATE_MARKS: Final = (".", "/", "-")
 
 Found = tuple[int, int]
 
@@ -168,5 +168,9 @@ class Numerals:
         if len(tokens) < count or not all(token.word.isdigit() and len(token.word) <= 4 for token in tokens):
             return None
         if any(token.before not in marks for token in tokens[1:]):
+            return None
+        # One number more with the same mark is a version or an address.
+        around = (*(tokens[:1] if at else ()), *self._tokens[at + count : at + count + 1])
+        if any(token.word.isdigit() and token.before == tokens[1].before for token in around):
             return None
         return tuple(int(token.word) for token in tokens)

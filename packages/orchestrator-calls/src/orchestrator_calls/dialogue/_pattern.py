@@ -93,7 +93,7 @@ def compile_pattern(source: str, normaliser: Normaliser) -> Pattern:
     builder = _Builder()
     shape = builder.add(tree)
     if shape.nullable:
-        raise PatternError("every part of it is optional or a filler word, so it would match any sentence")
+        raise PatternError("every part of it is optional, so it would match any sentence")
     edges = {builder.atoms[index].kind for index in shape.first | shape.last}
     if AtomKind.ANY in edges:
         raise PatternError("it begins or ends with `...`; a pattern may stand anywhere in a sentence already")
@@ -190,7 +190,10 @@ class _Parser:
             raise PatternError(f"`{lexeme}` is no word; words hold letters, digits, ' and - (and may end with *)")
         if lexeme.endswith("*"):
             return (Atom(AtomKind.PREFIX, self._normaliser.word(lexeme[:-1])),)
-        return tuple(Atom(AtomKind.WORD, word) for word in self._normaliser.words(lexeme))
+        words = self._normaliser.words(lexeme)
+        if not words:
+            raise PatternError(f"`{lexeme}` is a filler, which is dropped from what callers say; leave it out")
+        return tuple(Atom(AtomKind.WORD, word) for word in words)
 
     def _peek(self) -> str:
         return self._lexemes[self._at] if self._at < len(self._lexemes) else ""

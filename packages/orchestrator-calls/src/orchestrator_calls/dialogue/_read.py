@@ -21,6 +21,7 @@ from orchestrator_calls.dialogue._model import (
 )
 from orchestrator_calls.dialogue._nodes import Document, Node, nearest
 from orchestrator_calls.dialogue._read_forms import FormReader
+from orchestrator_calls.dialogue._read_texts import TextReader
 
 __all__ = ["Draft", "read_parts", "read_settings"]
 
@@ -31,7 +32,7 @@ _ACTIONS: Final = ("form", "menu", "transfer", "hang_up", "command", "say")
 class Draft:
     """The parts of a script by name; later ones replace earlier ones of the same name.
 
-    `named` holds the forms and menus that were begun, so that one which could not be read is not missed a second time.
+    `named` holds the forms, menus and patterns that were begun, so that what could not be read is not missed a second time.
     """
 
     texts: dict[str, Text] = field(default_factory=dict[str, Text])
@@ -89,21 +90,16 @@ def read_parts(
     root = document.root
     root.has("script")
     _read_values(root, draft, lexicons)
-    for kind, texts in (("texts", draft.texts), ("reasons", draft.reasons)):
-        known = frozenset(texts)
-        for name, node in _named(root, kind):
-            if not built_in and name not in known:
-                node.refuse(f"unknown text `{name}`; {nearest(name, known)}")
-                continue
-            text = reader.text_of(node)
-            if text is not None:
-                texts[name] = text
+    _read_texts(root, "texts", draft.texts, reader)
+    _read_texts(root, "reasons", draft.reasons, reader)
     for name, node in root.tables("forms"):
         draft.named.add(("form", name))
         form = reader.form(name, node)
         if form is not None:
             draft.forms[name] = form
     for name, node in root.tables("intents"):
+        if node.has("patterns"):
+            draft.named.add(("patterns", name))
         draft.intents[name] = reader.intent(name, node)
     for name, node in root.tables("menus"):
         draft.named.add(("menu", name))
@@ -111,6 +107,17 @@ def read_parts(
         if menu is not None:
             draft.menus[name] = menu
     root.finish()
+
+
+def _read_texts(root: Node, kind: str, texts: dict[str, Text], reader: TextReader) -> None:
+    known = frozenset(texts)
+    for name, node in _named(root, kind):
+        if not reader.built_in and name not in known:
+            node.refuse(f"unknown {kind[:-1]} `{name}`; {nearest(name, known)}")
+            continue
+        text = reader.text_of(node)
+        if text is not None:
+            texts[name] = text
 
 
 def _named(root: Node, kind: str) -> Iterable[tuple[str, Node]]:
@@ -159,6 +166,7 @@ class _Reader(FormReader):
             say=say,
             follow_up=node.boolean("follow_up", default=True),
             offer=node.string("offer"),
+            fallback=node.boolean("fallback", default=False),
             form=node.string("form"),
             menu=node.string("menu"),
             transfer=self._target(node),

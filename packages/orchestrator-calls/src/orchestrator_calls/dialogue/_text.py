@@ -15,11 +15,10 @@ __all__ = ["Normaliser", "Token", "fold", "tidy"]
 
 # One run of digits, or one run of letters with apostrophes inside; no choice to come back to, hence linear.
 _WORD: Final = re.compile(r"\d+|[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
-_BLANK: Final = re.compile(r"\s+")
 
 
 class Token(NamedTuple):
-    """One word: its evened-out form, its place in the tidied text, and the marks (no blanks) between it and the one before."""
+    """One word: its evened-out form, its place in the tidied text, and what stands between it and the word before."""
 
     word: str
     start: int
@@ -83,7 +82,7 @@ class Normaliser:
         last = 0
         for match in _WORD.finditer(text):
             start, end = match.span()
-            before = _BLANK.sub("", text[last:start])
+            before = text[last:start]
             last = end
             for word in self._words(match.group()):
                 found.append(Token(word, start, end, before))

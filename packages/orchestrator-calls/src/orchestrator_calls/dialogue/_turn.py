@@ -78,7 +78,7 @@ def _answer_speech(talk: Conversation, given: TurnInput) -> None:
         talk.speak(tongue.tag)
         utterance = Utterance.read(given.text, talk.ears.lexicon)
     heard = _listen(talk, utterance)
-    if tongue.asked and not heard:
+    if tongue.asked and not _firm(talk, heard):
         talk.understood("language")
         talk.say_text("language")
         talk.ask()
@@ -105,7 +105,8 @@ def _try_other_languages(talk: Conversation, text: str, likely: Sequence[str]) -
         talk.speak(tag)
         utterance = Utterance.read(text, talk.ears.lexicon)
         heard = _listen(talk, utterance)
-        clear = bool(heard) and heard[0].match.score >= len(utterance.tokens) * _DOMINANT
+        firm = _firm(talk, heard)
+        clear = bool(firm) and firm[0].match.score >= len(utterance.tokens) * _DOMINANT
         if (tag in likely or clear) and _answer_sentence(talk, utterance, heard):
             return True
     talk.speak(before)
@@ -114,6 +115,10 @@ def _try_other_languages(talk: Conversation, text: str, likely: Sequence[str]) -
 
 def _listen(talk: Conversation, utterance: Utterance) -> list[Heard]:
     return talk.ears.heard(utterance, talk.ears.spans(utterance), talk.memory.menu or None)
+
+
+def _firm(talk: Conversation, heard: list[Heard]) -> list[Heard]:
+    return [item for item in heard if not talk.script.intents[item.intent].fallback]
 
 
 def _answer_sentence(talk: Conversation, utterance: Utterance, heard: list[Heard]) -> bool:
@@ -132,9 +137,7 @@ def _answer_sentence(talk: Conversation, utterance: Utterance, heard: list[Heard
 def _answer_question(talk: Conversation, utterance: Utterance, heard: list[Heard]) -> bool:
     """Yes or no to the question for more, or to an offer, unless the sentence says more than that."""
     memory, agreement = talk.memory, utterance.agreement
-    polar = {at for match in utterance.polarity for at in range(match.start, match.end)}
-    beyond = [item for item in heard if not polar.issuperset(range(item.match.start, item.match.end))]
-    if memory.question is None or agreement is None or beyond:
+    if memory.question is None or agreement is None or _beyond_yes_and_no(utterance, heard):
         return False
     if memory.question is Question.OFFER and agreement and memory.offer in talk.script.intents:
         run_intent(talk, talk.script.intents[memory.offer])
@@ -151,10 +154,17 @@ def _answer_question(talk: Conversation, utterance: Utterance, heard: list[Heard
     return True
 
 
+def _beyond_yes_and_no(utterance: Utterance, heard: list[Heard]) -> list[Heard]:
+    """Without what is part of a yes or no ("no, thank you" thanks for nothing)."""
+    polar = {at for match in utterance.polarity for at in range(match.start, match.end)}
+    return [item for item in heard if not polar.issuperset(range(item.match.start, item.match.end))]
+
+
 def _answer_in_form(talk: Conversation, utterance: Utterance, heard: list[Heard]) -> bool:
     filling, form = talk.memory.filling, talk.form
     if filling is None or form is None:
         return False
+    heard = _beyond_yes_and_no(utterance, heard)
     cancel = next((item for item in heard if talk.script.intents[item.intent].command is Command.CANCEL), None)
     best = heard[0] if heard else None
     if cancel is not None and _counts(talk, utterance, cancel):
@@ -207,6 +217,9 @@ def _interrupts(talk: Conversation, utterance: Utterance, heard: Heard) -> bool:
     intent, slot, filling = talk.script.intents[heard.intent], talk.asked_slot, talk.memory.filling
     if filling is None or intent.form == filling.form or intent.command is Command.FINISH:
         return False
+    if intent.fallback:
+        # A name does not begin like a question; other answers may ("how about eight?").
+        return slot is not None and slot.type is SlotType.NAME and heard.match.start == 0 < len(utterance.tokens) - 2
     free = slot is not None and slot.type in _FREE
     full = heard.match.score >= _FULL
     dominant = _share(utterance, heard, slot) >= _DOMINANT

@@ -26,6 +26,7 @@ the name of its option, yes or no as true or false, everything else as text. Not
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from orchestrator_calls.dialogue._conversation import Conversation
 from orchestrator_calls.dialogue._errors import ScriptError, ScriptProblem
@@ -40,12 +41,17 @@ __all__ = ["Script", "ScriptError", "ScriptProblem", "ScriptedResponder", "load_
 class ScriptedResponder:
     """Implements `Responder` with a script; one instance serves all calls at once, since it keeps nothing.
 
-    A turn takes about a millisecond, grows linearly with what the caller says, and never waits, so a turn that was begun is a turn
-    that is answered whole.
+    A turn takes about a millisecond and never waits, so a turn that was begun is answered whole. The time grows linearly with what the
+    caller says.
+
+    Args:
+        script: What to speak.
+        longest: How many characters of one input are read; bounds the time of a turn.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, longest: int = 2000) -> None:
         self.script = script
+        self._longest = longest
 
     async def respond(self, context: TurnContext) -> AsyncGenerator[Step, None]:
         """See `Responder`; never raises, whatever the caller said and whatever the memory holds."""
@@ -55,5 +61,5 @@ class ScriptedResponder:
     def steps(self, context: TurnContext) -> list[Step]:
         """The whole answer at once, for callers that are not asynchronous."""
         conversation = Conversation(self.script, context)
-        answer(conversation, context.input)
+        answer(conversation, replace(context.input, text=context.input.text[: self._longest]))
         return list(conversation.steps())

@@ -24,7 +24,27 @@ LANGUAGES: Final[Mapping[str, Callable[[], Language]]] = {
 
 
 PARTICLES: Final = frozenset(
-    ("von", "van", "de", "der", "den", "del", "della", "di", "da", "do", "dos", "la", "las", "le", "los", "el", "du", "des", "ten")
+    (
+        "von",
+        "van",
+        "de",
+        "der",
+        "den",
+        "del",
+        "della",
+        "di",
+        "da",
+        "do",
+        "dos",
+        "la",
+        "las",
+        "le",
+        "los",
+        "el",
+        "du",
+        "des",
+        "ten",
+    )
 )
 """Words with which family names begin, though a sentence may use them otherwise."""
 
@@ -86,6 +106,7 @@ class Lexicon:
         self.ordinal_marks = frozenset(language.ordinal_marks)
         self.carriers = self._set((language.carriers,))
         self.negations = self._set(language.negations)
+        self.polite = self._set((language.polite,))
         self.name_ends = self._set((language.stops,)) - PARTICLES
         self.rules = Matcher([(compile_pattern(rule.pattern, self.normaliser), rule) for rule in self._rules()])
         self.polarity = Matcher(

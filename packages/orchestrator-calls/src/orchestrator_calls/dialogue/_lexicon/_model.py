@@ -135,6 +135,7 @@ class Language:
         carriers: Words that may stand before a value without changing it ("at", "on the").
         negations: Words before a value that is not meant ("not seven, eight").
         lead_ins: How an answer in free words begins ("my name is").
+        polite: Words that do not belong to a request they follow.
         stops: Words at which a name in the middle of a sentence ends.
         called: How people name a value of a slot type ("the time", "the day"), in the pattern notation.
         changes: How people say that something is to be changed, in the pattern notation.
@@ -164,6 +165,7 @@ class Language:
     carriers: str
     negations: tuple[str, ...]
     lead_ins: tuple[str, ...]
+    polite: str
     stops: str
     called: Mapping[str, tuple[str, ...]]
     changes: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, time
 
-from orchestrator_calls.dialogue._lexicon._model import Language, Part, date_, nights, party, range_, time_
+from orchestrator_calls.dialogue._lexicon._model import Language, Part, Rule, date_, nights, party, range_, time_
 
 __all__ = ["language"]
 
@@ -127,54 +127,57 @@ def _say_nights(count: int) -> str:
     return "1 noche" if count == 1 else f"{count} noches"
 
 
-_RULES = (
-    time_("(la|las) {h1} [en punto]"),
-    time_("(la|las) {h1} [y] {m}"),
-    time_("(la|las) {h1} y {m5}"),
-    time_("(la|las) {h1} y media", minutes=30),
-    time_("(la|las) {h1} y cuarto", minutes=15),
-    time_("(la|las) {h1} menos cuarto", minutes=-15),
-    time_("(la|las) {h1} menos {m5}", sign=-1),
-    time_("{h1} y media", minutes=30),
-    time_("{h1} y cuarto", minutes=15),
-    time_("{h1} menos cuarto", minutes=-15),
-    time_("{h} (horas|en punto)"),
-    time_("{h} y {m} [horas]", firm=False),
-    time_("{clock} [horas]"),
-    time_("(al|a) mediodía", fixed=720),
-    time_("a [la] medianoche", fixed=0),
-    date_("ayer", days=-1),
-    date_("hoy", days=0),
-    date_("(esta mañana|hoy por la mañana)", days=0, part=Part.AM),
-    date_("(esta (noche|tarde)|hoy (por|en) la (noche|tarde))", days=0, part=Part.PM),
-    date_("mañana", days=1),
-    date_("mañana (por|en|a) la mañana", days=1, part=Part.AM),
-    date_("mañana (por|en|a) la (tarde|noche)", days=1, part=Part.PM),
-    date_("pasado mañana", days=2),
-    date_("{weekday} [que viene|próximo]"),
-    date_("{weekday} [que viene|próximo] (por|en|a) la mañana", part=Part.AM),
-    date_("{weekday} [que viene|próximo] (por|en|a) la (tarde|noche)", part=Part.PM),
-    date_("{weekday} de la (próxima semana|semana que viene)", week=True),
-    date_("la (próxima semana|semana que viene) el {weekday}", week=True),
-    date_("{weekday} (dentro de|en) una semana", days=7),
-    date_("[{weekday} [día]] ({o}|{d}) [de] {month} [(de|del) {year}]"),
-    date_("el [{weekday}] [día] ({o}|{d})", firm=False),
-    date_("{weekday} [día] {d}"),
-    date_("[{weekday}] {numdate}"),
-    date_("(dentro de|en) {n1} (día|días)"),
-    date_("(dentro de|en) {n1} (semana|semanas)", unit=7),
-    date_("fin de semana", weekend=True),
-    range_("(del|desde el|de) {d} (al|hasta el|a) {d} [de] {month}"),
-    nights("{n1} (noche|noches)"),
-    nights("{n1} (semana|semanas)", unit=7),
-    party("para {n}", firm=False),
-    party("{n1} (persona|personas|comensal|comensales|huésped|huéspedes)"),
-    party("{n} (o|a) {n} (personas|comensales)"),
-    party("{n1} (adulto|adultos|niño|niños|niña|niñas)", adds=True),
-    party("(somos|seremos|seríamos|estaremos|vamos a ser|vamos) {n}"),
-    party("(solo yo|solo para mí|para mí solo|para mí sola|yo solo|yo sola|solamente yo|voy solo|voy sola)", count=1),
-    party("mi (mujer|marido|esposa|esposo|pareja|novia|novio|amigo|amiga) y (yo|para mí)", count=2),
-)
+def _rules() -> tuple[Rule, ...]:
+    return (
+        time_("(la|las) {h1} [en punto]"),
+        time_("(la|las) {h1} [y] {m}"),
+        time_("(la|las) {h1} y {m5}"),
+        time_("(la|las) {h1} y media", minutes=30),
+        time_("(la|las) {h1} y cuarto", minutes=15),
+        time_("(la|las) {h1} menos cuarto", minutes=-15),
+        time_("(la|las) {h1} menos {m5}", sign=-1),
+        time_("{h1} y media", minutes=30),
+        time_("{h1} y cuarto", minutes=15),
+        time_("{h1} menos cuarto", minutes=-15),
+        time_("{h} (horas|en punto)"),
+        time_("{h} y {m} [horas]", firm=False),
+        time_("{clock} [horas]"),
+        time_("(al|a) mediodía", fixed=720),
+        time_("a [la] medianoche", fixed=0),
+        date_("ayer", days=-1),
+        date_("hoy", days=0),
+        date_("(esta mañana|hoy por la mañana)", days=0, part=Part.AM),
+        date_("(esta (noche|tarde)|hoy (por|en) la (noche|tarde))", days=0, part=Part.PM),
+        date_("mañana", days=1),
+        date_("mañana (por|en|a) la mañana", days=1, part=Part.AM),
+        date_("mañana (por|en|a) la (tarde|noche)", days=1, part=Part.PM),
+        date_("pasado mañana", days=2),
+        date_("{weekday} [que viene|próximo]"),
+        date_("{weekday} [que viene|próximo] (por|en|a) la mañana", part=Part.AM),
+        date_("{weekday} [que viene|próximo] (por|en|a) la (tarde|noche)", part=Part.PM),
+        date_("{weekday} de la (próxima semana|semana que viene)", week=True),
+        date_("la (próxima semana|semana que viene) el {weekday}", week=True),
+        date_("{weekday} (dentro de|en) una semana", days=7),
+        date_("[{weekday} [día]] ({o}|{d}) [de] {month} [(de|del) {year}]"),
+        date_("el [{weekday}] [día] ({o}|{d})", firm=False),
+        date_("{weekday} [día] {d}"),
+        date_("[{weekday}] {numdate}"),
+        date_("(dentro de|en) {n1} (día|días)"),
+        date_("(dentro de|en) {n1} (semana|semanas)", unit=7),
+        date_("fin de semana", weekend=True),
+        range_("(del|desde el|de) {d} (al|hasta el|a) {d} [de] {month}"),
+        nights("{n1} (noche|noches)"),
+        nights("{n1} (semana|semanas)", unit=7),
+        party("para {n}", firm=False),
+        party("{n1} (persona|personas|comensal|comensales|huésped|huéspedes)"),
+        party("{n} (o|a) {n} (personas|comensales)"),
+        party("{n1} (adulto|adultos|niño|niños|niña|niñas)", adds=True),
+        party("(somos|seremos|seríamos|estaremos|vamos a ser|vamos) {n}"),
+        party(
+            "(solo yo|solo para mí|para mí solo|para mí sola|yo solo|yo sola|solamente yo|voy solo|voy sola)", count=1
+        ),
+        party("mi (mujer|marido|esposa|esposo|pareja|novia|novio|amigo|amiga) y (yo|para mí)", count=2),
+    )
 
 
 def language() -> Language:
@@ -198,7 +201,7 @@ def language() -> Language:
         ordinal_marks=("o", "ro"),
         weekdays=tuple((day,) for day in _WEEKDAYS),
         months=tuple((month, *(("setiembre",) if month == "septiembre" else ())) for month in _MONTHS),
-        rules=_RULES,
+        rules=_rules(),
         parts=(
             (Part.AM, "(de|por|en) la (mañana|madrugada)"),
             (Part.PM, "(de|por|en|a) la tarde"),
@@ -223,6 +226,7 @@ def language() -> Language:
             "[sí|bueno|vale] (quiero|quería|quisiera|querría|necesito|me gustaría|(puede|podría) traerme|nos gustaría)",
             "nombre",
         ),
+        polite="gracias",
         stops="y para el la a con hasta hoy mañana desde pero gracias que es",
         called={
             "date": ("(fecha|día)",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, time
 
-from orchestrator_calls.dialogue._lexicon._model import Language, Part, date_, nights, party, range_, time_
+from orchestrator_calls.dialogue._lexicon._model import Language, Part, Rule, date_, nights, party, range_, time_
 
 __all__ = ["language"]
 
@@ -109,54 +109,55 @@ def _say_nights(count: int) -> str:
     return "1 nuit" if count == 1 else f"{count} nuits"
 
 
-_RULES = (
-    time_("{h1} (heure|heures|h) [{m}]"),
-    time_("{h1} (heure|heures|h) {m5}"),
-    time_("{h1} (heure|heures|h) et (demie|demi)", minutes=30),
-    time_("{h1} (heure|heures|h) [et] quart", minutes=15),
-    time_("{h1} (heure|heures|h) moins [le] quart", minutes=-15),
-    time_("{h1} (heure|heures|h) moins {m5}", sign=-1),
-    time_("{clock}"),
-    time_("(à|vers) {h}", firm=False),
-    time_("{h} et (demie|demi)", minutes=30),
-    time_("midi", fixed=720),
-    time_("midi et (demi|demie)", fixed=750),
-    time_("minuit", fixed=0),
-    date_("hier", days=-1),
-    date_("aujourd'hui", days=0),
-    date_("ce matin", days=0, part=Part.AM),
-    date_("(ce soir|cet après-midi|cette nuit)", days=0, part=Part.PM),
-    date_("demain", days=1),
-    date_("demain matin", days=1, part=Part.AM),
-    date_("demain (soir|après-midi)", days=1, part=Part.PM),
-    date_("après-demain", days=2),
-    date_("après-demain matin", days=2, part=Part.AM),
-    date_("après-demain (soir|après-midi)", days=2, part=Part.PM),
-    date_("{weekday} [prochain|qui vient]"),
-    date_("{weekday} [prochain|qui vient] matin", part=Part.AM),
-    date_("{weekday} [prochain|qui vient] (soir|après-midi)", part=Part.PM),
-    date_("{weekday} de la semaine prochaine", week=True),
-    date_("la semaine prochaine [le] {weekday}", week=True),
-    date_("{weekday} en huit", days=7),
-    date_("[{weekday} [le]] ({o}|{d}) {month} [{year}]"),
-    date_("le [{weekday}] ({o}|{d})", firm=False),
-    date_("{weekday} [le] {d}"),
-    date_("[{weekday}] {numdate}"),
-    date_("(dans|d'ici) {n1} (jour|jours)"),
-    date_("(dans|d'ici) {n1} (semaine|semaines)", unit=7),
-    date_("week-end [prochain]", weekend=True),
-    range_("({o}|{d}) (au|jusqu'au) ({o}|{d}) {month}"),
-    nights("{n1} (nuit|nuits|nuitée|nuitées)"),
-    nights("{n1} (semaine|semaines)", unit=7),
-    party("pour {n}", firm=False),
-    party("{n1} (personne|personnes|convive|convives|couvert|couverts)"),
-    party("{n} (ou|à) {n} (personnes|convives|couverts)"),
-    party("{n1} (adulte|adultes|enfant|enfants)", adds=True),
-    party("(nous sommes|nous serons|nous serions|on est|on sera|on serait) [à] {n}"),
-    party("(juste|seulement|que) (moi|pour moi)", count=1),
-    party("(pour moi (seul|seule)|moi (seul|seule)|je suis (seul|seule)|je serai (seul|seule))", count=1),
-    party("(ma|mon) (femme|mari|compagne|compagnon|copine|copain|amie|ami) et (moi|pour moi)", count=2),
-)
+def _rules() -> tuple[Rule, ...]:
+    return (
+        time_("{h1} (heure|heures|h) [{m}]"),
+        time_("{h1} (heure|heures|h) {m5}"),
+        time_("{h1} (heure|heures|h) et (demie|demi)", minutes=30),
+        time_("{h1} (heure|heures|h) [et] quart", minutes=15),
+        time_("{h1} (heure|heures|h) moins [le] quart", minutes=-15),
+        time_("{h1} (heure|heures|h) moins {m5}", sign=-1),
+        time_("{clock}"),
+        time_("(à|vers) {h}", firm=False),
+        time_("{h} et (demie|demi)", minutes=30),
+        time_("midi", fixed=720),
+        time_("midi et (demi|demie)", fixed=750),
+        time_("minuit", fixed=0),
+        date_("hier", days=-1),
+        date_("aujourd'hui", days=0),
+        date_("ce matin", days=0, part=Part.AM),
+        date_("(ce soir|cet après-midi|cette nuit)", days=0, part=Part.PM),
+        date_("demain", days=1),
+        date_("demain matin", days=1, part=Part.AM),
+        date_("demain (soir|après-midi)", days=1, part=Part.PM),
+        date_("après-demain", days=2),
+        date_("après-demain matin", days=2, part=Part.AM),
+        date_("après-demain (soir|après-midi)", days=2, part=Part.PM),
+        date_("{weekday} [prochain|qui vient]"),
+        date_("{weekday} [prochain|qui vient] matin", part=Part.AM),
+        date_("{weekday} [prochain|qui vient] (soir|après-midi)", part=Part.PM),
+        date_("{weekday} de la semaine prochaine", week=True),
+        date_("la semaine prochaine [le] {weekday}", week=True),
+        date_("{weekday} en huit", days=7),
+        date_("[{weekday} [le]] ({o}|{d}) {month} [{year}]"),
+        date_("le [{weekday}] ({o}|{d})", firm=False),
+        date_("{weekday} [le] {d}"),
+        date_("[{weekday}] {numdate}"),
+        date_("(dans|d'ici) {n1} (jour|jours)"),
+        date_("(dans|d'ici) {n1} (semaine|semaines)", unit=7),
+        date_("week-end [prochain]", weekend=True),
+        range_("({o}|{d}) (au|jusqu'au) ({o}|{d}) {month}"),
+        nights("{n1} (nuit|nuits|nuitée|nuitées)"),
+        nights("{n1} (semaine|semaines)", unit=7),
+        party("pour {n}", firm=False),
+        party("{n1} (personne|personnes|convive|convives|couvert|couverts)"),
+        party("{n} (ou|à) {n} (personnes|convives|couverts)"),
+        party("{n1} (adulte|adultes|enfant|enfants)", adds=True),
+        party("(nous sommes|nous serons|nous serions|on est|on sera|on serait) [à] {n}"),
+        party("(juste|seulement|que) (moi|pour moi)", count=1),
+        party("(pour moi (seul|seule)|moi (seul|seule)|je suis (seul|seule)|je serai (seul|seule))", count=1),
+        party("(ma|mon) (femme|mari|compagne|compagnon|copine|copain|amie|ami) et (moi|pour moi)", count=2),
+    )
 
 
 def language() -> Language:
@@ -192,7 +193,7 @@ def language() -> Language:
         ordinal_marks=("er",),
         weekdays=tuple((day,) for day in _WEEKDAYS),
         months=tuple((month,) for month in _MONTHS),
-        rules=_RULES,
+        rules=_rules(),
         parts=(
             (Part.AM, "(du matin|le matin|dans la matinée)"),
             (Part.PM, "(du soir|le soir|de l'après-midi|l'après-midi|dans l'après-midi|soir|dîner)"),
@@ -200,11 +201,11 @@ def language() -> Language:
         ),
         yes=(
             "(oui|ouais|exact|exactement|correct|parfait|voilà|volontiers|absolument|certainement|tout à fait|okay|ok|entendu|super)",
-            "(d'accord|bien sûr|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|très bien|tout à fait)",
+            "(d'accord|bien sûr|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|pourquoi pas|très bien|tout à fait)",
         ),
         no=(
             "non (merci|merci beaucoup)",
-            "(non|faux|incorrect|nan|pas)",
+            "(non|rien|faux|incorrect|nan|pas)",
             "(ce n'est pas|c'est pas|pas) [tout à fait|vraiment|du tout] [ça|exact|correct|bon|juste]",
             "(c'est faux|c'est incorrect|rien d'autre|non merci)",
         ),
@@ -217,6 +218,7 @@ def language() -> Language:
             "[oui|bien] (je (voudrais|veux|souhaite|souhaiterais)|j'aimerais|j'ai besoin (de|d)|il me faudrait|il nous faudrait|nous (voudrions|aimerions)|(pouvez|pourriez) vous m'apporter)",
             "nom",
         ),
+        polite="merci",
         stops="et pour le la à avec jusqu demain aujourd ce mais merci du c est qui",
         called={
             "date": ("(date|jour)",),
