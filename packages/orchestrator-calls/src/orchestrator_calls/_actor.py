@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Final
 
 from orchestrator_calls import decide as deciding
@@ -21,7 +22,7 @@ from orchestrator_calls._steps import to_json
 from orchestrator_calls._waiters import Waiters
 from orchestrator_calls.call import Call, Channel, SentenceState, Turn, TurnOutcome
 from orchestrator_calls.decide import Policy
-from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, CallState, Event, EventType
+from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, Event, EventType
 from orchestrator_calls.journal import CallRow, Journal
 from orchestrator_calls.notices import EventKept, GapSeen, Notice, StateChanged, TurnTimed
 from orchestrator_calls.ordering import Gap, Sequencer
@@ -47,6 +48,7 @@ class Environment:
     speech: Speech | None
     voice: Callable[[str, str], str | None]
     pseudonym: Callable[[str, str], str]
+    zone: Callable[[str], tzinfo]
     observe: Callable[[Notice], None]
     answer_timeout: float
     places: int
@@ -128,6 +130,10 @@ class Actor:
         """Take a report of playback in."""
         self.mailbox.post(report)
 
+    def leave(self) -> None:
+        """Tell the leg to attach again elsewhere; what was heard until now is reported."""
+        self._speaking.end({"type": "bye", "state": self.call.state.value, "reason": "restart"})
+
     def stop(self) -> None:
         """End the actor, not the call: the call can be resumed from its journal."""
         self.mailbox.post(_Stop())
@@ -150,8 +156,7 @@ class Actor:
         finally:
             await self._answering.cancel()
             self.waiters.give_up()
-            # Whoever holds the leg is to come back: the call goes on from its journal.
-            self._speaking.end({"type": "bye", "state": self.call.state.value, "reason": "restart"})
+            self.leave()
 
     @property
     def _over(self) -> bool:
@@ -272,7 +277,7 @@ class Actor:
             case deciding.Speak():
                 self._speak(intent)
             case deciding.StopSpeaking(_, turn):
-                return await self._clear(self._speaking.stop(turn, self._why_stopped()))
+                return await self._clear(self._speaking.stop(turn))
             case deciding.Command():
                 return await self._command(intent)
             case deciding.EndCall(_, reason):
@@ -308,7 +313,7 @@ class Actor:
     def _cut_short(self, by: str) -> None:
         """An input during speech interrupts it; what was heard of it is in the history that the next answer builds on."""
         cut = {turn.id: turn for turn, _ in self.call.speaking}.values()
-        reports = [report for turn in cut for report in self._speaking.stop(turn.id, "interrupted")]
+        reports = [report for turn in cut for report in self._speaking.stop(turn.id)]
         for report in [*reports, *self.mailbox.take_own(Report)]:
             self._keeper.apply_now_keep_later(self._report_event(report))
         for turn in cut:
@@ -330,7 +335,7 @@ class Actor:
             ),
             memory=call.memory,
             history=call.history(before=turn.id),
-            now=turn.opened_at,
+            now=turn.opened_at.astimezone(self._env.zone(self.call.tenant)),
         )
         self._answering.begin(self._env.responder(call.tenant), context)
 
@@ -372,10 +377,6 @@ class Actor:
         first = intent.key.endswith("/0")
         if self._speaking.speak(intent, self._since.get(intent.turn) if first else None):
             self._since.pop(intent.turn, None)
-
-    def _why_stopped(self) -> str:
-        """A caller who cannot listen now has not interrupted."""
-        return "not listening" if self.call.state in {CallState.ON_HOLD, CallState.TRANSFERRING} else "interrupted"
 
     async def _clear(self, reports: Sequence[Report]) -> bool:
         """Report on sentences that will never be played; whether there were any."""

@@ -65,10 +65,10 @@ class Speaking:
         self._player.speak(intent.key, SpeechRequest(text=intent.text, language=intent.language, voice=voice), since)
         return True
 
-    def stop(self, turn_id: str, reason: str) -> list[Report]:
+    def stop(self, turn_id: str) -> list[Report]:
         """Stop the speech of a turn. The player reports on what it has; the reports on what it never got are returned."""
         keys = [sentence.key for turn, sentence in self.call.speaking if turn.id == turn_id]
-        return self._stop(keys, reason)
+        return self._stop(keys, "interrupted")
 
     def stop_all(self, reason: str) -> list[Report]:
         """Stop all speech; as `stop`."""

@@ -108,7 +108,7 @@ class Turn:
         steps: How many steps of the answer are in the journal.
         command: The order that is carried out once the last word is out.
         outcome: None while the answer is being written.
-        interrupted: The caller began to speak, or pressed a key, before the answer was out.
+        interrupted: The answer was cut short: the caller began to speak, pressed a key, or was put on hold or transferred.
     """
 
     id: str

@@ -51,6 +51,7 @@ class Call:
         self._walks: list[Walk] = []
         self._own: set[str] = set()
         self._waiting: dict[str, Event] = {}
+        self._taken: set[str] = set()
         self._opened: dict[str, int] = {}
         self._pending_reports: dict[str, list[Event]] = {}
         self._sentences: dict[str, Sentence] = {}
@@ -224,7 +225,9 @@ class Call:
             if not event.is_erased:
                 self._apply_own(event)
         else:
-            if event.is_input:
+            if event.id in self._taken:
+                self._take(event)
+            elif event.is_input:
                 self._waiting[event.id] = event
             self._rewalk(self._log.insert(event))
         return True
@@ -272,11 +275,17 @@ class Call:
         )
         self.turns[turn.id] = turn
         for input_id in turn.inputs:
+            self._taken.add(input_id)
             taken = self._waiting.pop(input_id, None) or self.input(input_id)
-            if taken is not None and taken.sequence is not None:
-                self._opened[taken.source] = max(self._opened.get(taken.source, 0), taken.sequence)
+            if taken is not None:
+                self._take(taken)
         if turn.kind is not InputKind.SILENCE:
             self.collecting = None
+
+    def _take(self, event: Event) -> None:
+        """This input has its turn: earlier ones of its source are late from now on."""
+        if event.sequence is not None:
+            self._opened[event.source] = max(self._opened.get(event.source, 0), event.sequence)
 
     def _turn_answered(self, event: Event) -> None:
         turn = self.turns[text_of(event.payload, "turn")]

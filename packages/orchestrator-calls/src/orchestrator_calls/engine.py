@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator_kernel.exceptions import ConfigurationError
+
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["create_engine"]
+__all__ = ["create_engine", "create_writing_engine"]
 
 
 def create_engine(url: str) -> AsyncEngine:
@@ -18,13 +21,34 @@ def create_engine(url: str) -> AsyncEngine:
     Args:
         url: An SQLAlchemy URL with an async driver: `sqlite+aiosqlite:///file` or `postgresql+asyncpg://…`.
     """
-    from sqlalchemy import event  # noqa: PLC0415 - importing the package must not pay for the ORM's engine machinery twice
+    from sqlalchemy import event  # noqa: PLC0415 - importing the package must not pay for the engine machinery
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
     engine = create_async_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
+
+
+def create_writing_engine(engine: AsyncEngine) -> Engine | None:
+    """For a SQLite file, an engine for use on a thread, on the same file and with the same durability; None for another database.
+
+    Raises:
+        ConfigurationError: The database is in memory, where one connection's end would undo another's work.
+    """
+    from sqlalchemy import create_engine as create_sync_engine  # noqa: PLC0415
+    from sqlalchemy import event  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    if engine.dialect.name != "sqlite":
+        return None
+    if engine.url.database in {None, "", ":memory:"}:
+        raise ConfigurationError(
+            "a journal in SQL needs a file or a server; use MemoryJournal for one that is not kept"
+        )
+    writing = create_sync_engine(engine.url.set(drivername="sqlite"), poolclass=NullPool)
+    event.listen(writing, "connect", _prepare_sqlite)
+    return writing
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

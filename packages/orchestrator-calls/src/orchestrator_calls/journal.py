@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Protocol
 
 from orchestrator_calls.events import TERMINAL, CallState, Event
-from orchestrator_kernel.exceptions import AuthorizationError, DatabaseError
+from orchestrator_kernel.exceptions import AuthorizationError, DatabaseError, ValidationError
 from orchestrator_kernel.ports import Clock, Sealer, SystemClock
 
 __all__ = [
     "Appended",
+    "CallNotDeclared",
     "CallOfAnotherTenant",
     "CallRow",
     "Journal",
@@ -36,6 +37,12 @@ class CallOfAnotherTenant(AuthorizationError):
     """The call id is in use by another tenant."""
 
     default_code = "call_of_another_tenant"
+
+
+class CallNotDeclared(ValidationError):
+    """The journal does not know the call; `bind` it first."""
+
+    default_code = "call_not_declared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ class Journal(Protocol):
     async def bind(self, tenant: str, call_id: str, caller: str = "") -> CallRow:
         """Declare a call; the row that holds, which is the earlier one if there is one.
 
-        `caller` is a pseudonym. A call that is declared with one is sealed under it, any other under the call's id.
+        `caller` is a pseudonym. A call that is declared with one is sealed under it, any other under the call's id; so is the call of a
+        caller who was erased before, under whose name nothing can be sealed any more.
 
         Raises:
             CallOfAnotherTenant: The id is taken by another tenant.
@@ -81,15 +89,25 @@ class Journal(Protocol):
     async def append(self, events: Sequence[Event]) -> list[Appended]:
         """Keep events of declared calls in this order, all or none, durable before it returns.
 
-        An event whose id the tenant has already is not kept again: the answer holds the one that is there.
+        An event whose id the tenant has already is not kept again: the answer holds the one that is there. Being cancelled takes nothing
+        back that is on its way.
 
         Raises:
+            CallNotDeclared, CallOfAnotherTenant: An event is of no declared call, or of one of another tenant; nothing was kept.
             JournalUnavailable: Nothing was kept.
+            Erased: The call's data was erased; nothing was kept.
         """
         ...
 
     async def mark(self, call_id: str, state: CallState, caller: str = "") -> None:
-        """Note the state, and the caller's pseudonym once it is known, in the list of calls; the events stay the authority."""
+        """Note the state, and the caller's pseudonym once it is known, in the list of calls; the events stay the authority.
+
+        The first pseudonym stays.
+
+        Raises:
+            CallNotDeclared: There is no such call.
+            JournalUnavailable: It was not kept.
+        """
         ...
 
     async def read(self, call_id: str) -> list[Event]:
@@ -143,8 +161,7 @@ class MemoryJournal:
 
     async def append(self, events: Sequence[Event]) -> list[Appended]:
         for event in events:
-            if event.call_id not in self._rows:
-                raise JournalUnavailable(f"call {event.call_id} is not declared", retryable=False)
+            require_own(self._row(event.call_id), event)
         return [self._keep(event) for event in events]
 
     def _keep(self, event: Event) -> Appended:
@@ -158,8 +175,14 @@ class MemoryJournal:
         return Appended(kept, duplicate=False)
 
     async def mark(self, call_id: str, state: CallState, caller: str = "") -> None:
-        row = self._rows[call_id]
+        row = self._row(call_id)
         self._rows[call_id] = replace(row, state=state, caller=row.caller or caller, updated_at=self._clock.now())
+
+    def _row(self, call_id: str) -> CallRow:
+        row = self._rows.get(call_id)
+        if row is None:
+            raise not_declared(call_id)
+        return row
 
     async def read(self, call_id: str) -> list[Event]:
         return list(self._by_call.get(call_id, ()))
@@ -185,6 +208,17 @@ class MemoryJournal:
             and (before is None or _newest(row) < _newest(before))
         ]
         return rows[:limit]
+
+
+def not_declared(call_id: str) -> CallNotDeclared:
+    """The error for a call that no row stands for."""
+    return CallNotDeclared(f"call {call_id} is not declared", details={"call_id": call_id})
+
+
+def require_own(row: CallRow, event: Event) -> None:
+    """Refuse an event that is not of its call's tenant."""
+    if row.tenant != event.tenant:
+        raise CallOfAnotherTenant(f"call {row.call_id} belongs to another tenant")
 
 
 def _newest(row: CallRow) -> tuple[datetime, str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -95,6 +96,7 @@ class CallRuntime:
         policy: How patient calls are.
         voice: The voice's name for a tenant and language; None for the language's default.
         pseudonym: The stable pseudonym of a caller's number within a tenant, under which the caller's data is sealed.
+        zone: The time zone of a tenant, in which "tomorrow" is told to the responder.
         language: The first language of a tenant, BCP 47.
         observe: Called with every notice; must not block or raise.
         answer_timeout: Seconds that a responder has for a turn.
@@ -112,6 +114,7 @@ class CallRuntime:
         policy: Policy | None = None,
         voice: Callable[[str, str], str | None] = _default_voice,
         pseudonym: Callable[[str, str], str] = _no_pseudonym,
+        zone: Callable[[str], tzinfo] = lambda _tenant: UTC,
         language: Callable[[str], str] = lambda _tenant: "en-US",
         observe: Callable[[Notice], None] = _quiet,
         answer_timeout: float = 10.0,
@@ -138,6 +141,7 @@ class CallRuntime:
             speech=speech,
             voice=voice,
             pseudonym=pseudonym,
+            zone=zone,
             observe=observe,
             answer_timeout=answer_timeout,
             places=max_waiting,
@@ -173,16 +177,17 @@ class CallRuntime:
     async def stop(self) -> None:
         """End the actors. The calls are not over: a later process resumes them from the journal.
 
-        Legs are told (`bye`, reason `restart`), and what was heard until now is kept. Takes 5 s at most.
+        Legs are told (`bye`, reason `restart`), and what was heard until now is kept. What does not come to rest within 5 s is cut off.
         """
         self._draining = self._stopped = True
-        await _ended([*self._work, *self._loading.values()])
-        for leg in self._legs:
-            leg.cancel()
-        await _ended(self._legs)
+        deadline = asyncio.get_running_loop().time() + STOP_LIMIT
+        await _ended([*self._work, *self._loading.values()], deadline)
+        for actor in self._actors.values():
+            actor.leave()
+        await _ended(self._legs, deadline)
         for actor in self._actors.values():
             actor.stop()
-        await _ended(self._calls)
+        await _ended(self._calls, deadline)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -327,7 +332,8 @@ class CallRuntime:
             await actor.run()
         except Erased:
             logger.warning("the caller of an open call was erased; the call is over", extra={"call_id": call.id})
-            await self._journal.mark(call.id, CallState.FAILED)
+            with suppress(JournalUnavailable):  # the next start finds it, and comes here again
+                await self._journal.mark(call.id, CallState.FAILED)
         except Exception:
             # The call is not lost: its next event loads it from the journal again.
             logger.exception("a call stopped working", extra={"call_id": call.id})
@@ -398,11 +404,11 @@ async def _play(player: Player) -> None:
         return
 
 
-async def _ended(tasks: Sequence[asyncio.Task[T]] | set[asyncio.Task[T]]) -> None:
-    """Wait for tasks to end; those that do not are cancelled."""
+async def _ended(tasks: Collection[asyncio.Task[T]], deadline: float) -> None:
+    """Wait for tasks to end; those that have not by `deadline` (loop time) are cancelled."""
     if not tasks:
         return
-    _, late = await asyncio.wait(tasks, timeout=STOP_LIMIT)
+    _, late = await asyncio.wait(tasks, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)

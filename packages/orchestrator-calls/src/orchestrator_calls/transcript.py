@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator_calls.call import Call, Turn
+from orchestrator_calls.call import Call, SentenceState, Turn
 from orchestrator_calls.responder import HangUp, InputKind, Transfer
 from orchestrator_kernel.ports import Json
 
@@ -42,21 +42,26 @@ def as_json(call: Call) -> dict[str, Json]:
 
 
 def as_text(call: Call) -> str:
-    """A transcript, one line per utterance; interrupted sentences show what was heard."""
-    lines = [f"Call {call.id}: {call.state.value}" + (f" ({call.end_reason})" if call.end_reason else "")]
+    """A transcript, one line per utterance; interrupted sentences show what was heard, and a dash."""
+    lines = [_line(f"Call {call.id}: {call.state.value}" + (f" ({call.end_reason})" if call.end_reason else ""))]
     for turn in call.turns.values():
         if turn.kind is InputKind.SPEECH:
-            lines.append(f"caller  {turn.shown}")
+            lines.append(f"caller  {_line(turn.shown)}")
         elif turn.kind is InputKind.DIGITS:
-            lines.append(f"keys    {turn.shown}")
+            lines.append(f"keys    {_line(turn.shown)}")
         elif turn.kind is InputKind.SILENCE:
             lines.append("caller  (silence)")
         for sentence in turn.sentences:
-            cut = sentence.heard is not None and sentence.heard != sentence.text
-            lines.append(f"desk    {sentence.heard} —" if cut else f"desk    {sentence.text}")
+            cut = sentence.heard is not None and sentence.state is SentenceState.CLEARED
+            lines.append(_line(f"desk    {sentence.heard} —" if cut else f"desk    {sentence.text}"))
         if turn.command is not None:
-            lines.append(f"        [{_command(turn)}]")
+            lines.append(_line(f"        [{_command(turn)}]"))
     return "\n".join(lines)
+
+
+def _line(text: str) -> str:
+    """One line, whatever was said: a line break in it would look like another utterance."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _command(turn: Turn) -> str | None:

@@ -125,7 +125,7 @@ class Server:
 async def eventually(condition: Callable[[], bool]) -> None:
     """A closed socket is noticed by the other side a moment later."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in the operating system
+        while not condition():
             await asyncio.sleep(0.005)
 
 

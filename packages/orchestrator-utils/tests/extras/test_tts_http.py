@@ -126,7 +126,7 @@ async def failure(voice: Speech, request: SpeechRequest = REQUEST) -> SpeechFail
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in the operating system
+        while not condition():
             await asyncio.sleep(0.005)
 
 

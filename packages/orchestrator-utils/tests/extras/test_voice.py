@@ -76,7 +76,7 @@ def alive(pid: int) -> bool:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in the operating system
+        while not condition():
             await asyncio.sleep(0.005)
 
 

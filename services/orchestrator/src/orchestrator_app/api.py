@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from orchestrator_kernel.models import CallId, Identifier, TenantId
 
@@ -26,14 +26,17 @@ E164 = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{1,14}$")]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class CallStart(_Request):
     """Announces a call and asks for its media socket."""
 
     caller_id: E164 = Field(description="The caller's number, E.164.")
-    tenant_id: TenantId = Field(alias="hotel_id", description="Whose call it is; `hotel_id` is understood too.")
+    tenant_id: TenantId = Field(
+        validation_alias=AliasChoices("tenant_id", "hotel_id"),
+        description="Whose call it is; `hotel_id` is understood too.",
+    )
     language: Annotated[str, StringConstraints(pattern=r"^(auto|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*)$")] = "auto"
     sip_headers: dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=1000)]] = Field(
         default_factory=dict, max_length=50, description="Accepted and not kept."

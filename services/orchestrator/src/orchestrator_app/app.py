@@ -45,7 +45,7 @@ def create_app(settings: AppSettings | Application) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit=server.max_body)
     app.add_middleware(BearerGate, token=application.secrets.access_token.get_secret_value())
-    app.add_middleware(TrustedHosts, hosts=server.trusted_hosts)
+    app.add_middleware(TrustedHosts, hosts=server.known_hosts)
     install(app)
     app.add_middleware(CorrelationMiddleware)
     return app

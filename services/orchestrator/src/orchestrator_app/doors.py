@@ -8,11 +8,20 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from starlette.exceptions import HTTPException
+from orchestrator_kernel.exceptions import AuthenticationError, SecurityError, ValidationError
 
-from orchestrator_kernel.exceptions import AuthenticationError, SecurityError
-
-__all__ = ["MEDIA_TYPES", "PUBLIC", "SIGNED", "BearerGate", "BodyLimit", "Operator", "TrustedHosts"]
+__all__ = [
+    "MEDIA_TYPES",
+    "PUBLIC",
+    "SIGNED",
+    "BearerGate",
+    "BodyLimit",
+    "BodyTooLarge",
+    "Operator",
+    "TrustedHosts",
+    "UnsupportedMediaType",
+    "UntrustedHost",
+]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -31,6 +40,26 @@ MEDIA_TYPES: Final = frozenset({"application/json", "application/webhook+json"})
 _MEDIA_SOCKET: Final = re.compile(r"/v1/calls/[^/]+/media\Z")
 
 
+class UntrustedHost(SecurityError):
+    """The request names a host that the service is not known under."""
+
+    default_code = "untrusted_host"
+
+
+class BodyTooLarge(ValidationError):
+    """The body has more bytes than a request may have."""
+
+    default_code = "body_too_large"
+    default_status = 413
+
+
+class UnsupportedMediaType(ValidationError):
+    """The body is not JSON by its own word."""
+
+    default_code = "unsupported_media_type"
+    default_status = 415
+
+
 class Operator:
     """The `Principal` behind the access token: may do everything, for every tenant."""
 
@@ -44,15 +73,19 @@ class Operator:
 
 
 class TrustedHosts:
-    """Answers only requests for the hosts it is known under, so that no link is ever made for a stranger's host."""
+    """Answers only requests for the hosts it is known under, so that no link is ever made for a stranger's host.
+
+    Public paths make no links, and are asked by address (a load balancer's probes), so they answer for any host.
+    """
 
     def __init__(self, app: App, *, hosts: Collection[str]) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in {"http", "websocket"} and self._host(scope) not in self._hosts:
-            raise SecurityError("The service does not answer for this host.", code="untrusted_host")
+        asked = scope["type"] == "websocket" or (scope["type"] == "http" and scope["path"] not in PUBLIC)
+        if asked and self._host(scope) not in self._hosts:
+            raise UntrustedHost("The service does not answer for this host; server.trusted_hosts names those it does.")
         await self._app(scope, receive, send)
 
     @staticmethod
@@ -117,10 +150,10 @@ class BodyLimit:
         has_body = (length and length != "0") or _header(scope, b"transfer-encoding")
         media_type = _header(scope, b"content-type").partition(";")[0].strip().lower()
         if has_body and media_type not in MEDIA_TYPES:
-            raise HTTPException(415, "The body must be application/json.")
+            raise UnsupportedMediaType("The body must be application/json.")
 
-    def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"The body may have {self._limit} bytes.")
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"The body may have {self._limit} bytes.")
 
 
 def _header(scope: Scope, name: bytes) -> str:

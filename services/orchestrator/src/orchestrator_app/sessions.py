@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator_kernel.exceptions import AuthenticationError
 from orchestrator_kernel.ports import Clock
@@ -22,7 +22,7 @@ class SessionTokens:
         lifetime: Seconds in which a token may be used to connect.
     """
 
-    key: bytes
+    key: bytes = field(repr=False)
     lifetime: float
     clock: Clock
 

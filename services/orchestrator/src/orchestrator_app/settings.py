@@ -7,9 +7,12 @@ With none at all the application runs on its embedded defaults: SQLite in the da
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AnyHttpUrl, Field, SecretStr, StringConstraints, field_validator, model_validator
 
@@ -57,11 +60,21 @@ class ServerSettings(Settings):
     public_url: AnyHttpUrl | None = Field(
         default=None, description="How clients reach it, where that is not host and port."
     )
-    trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    trusted_hosts: tuple[str, ...] = Field(
+        default=("localhost", "127.0.0.1", "[::1]"),
+        description="The hosts that requests may name, besides host and that of public_url.",
+    )
     max_body: int = Field(default=1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Bytes of a request's body.")
     drain_seconds: float = Field(
         default=30.0, ge=0, le=3600, description="How long running calls get when the process ends."
     )
+
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """Every host under which the service may be asked, in the form of a `Host` header without port."""
+        public = self.public_url.host if self.public_url else None
+        own = f"[{self.host}]" if ":" in self.host else self.host
+        return frozenset(host for host in (*self.trusted_hosts, own, public) if host)
 
 
 class DatabaseSettings(Settings):
@@ -85,6 +98,9 @@ class DatabaseSettings(Settings):
         }.get(scheme)
         if driver is None or not found:
             raise ValueError("must be a URL of postgresql:// or sqlite:///")
+        if driver.startswith("postgresql"):
+            # What every other tool calls sslmode, asyncpg calls ssl.
+            rest = re.sub(r"([?&])sslmode=", r"\1ssl=", rest)
         return SecretStr(f"{driver}://{rest}")
 
 
@@ -175,11 +191,23 @@ class TenantSettings(Settings):
     name: str = ""
     numbers: tuple[Number, ...] = Field(default=(), description="Its telephone numbers, E.164.")
     languages: tuple[Language, ...] = Field(default=("en-US",), min_length=1, description="The first is spoken first.")
+    time_zone: str = Field(
+        default="UTC", description='IANA name, for example Europe/Berlin: where "tomorrow" is meant.'
+    )
     script: Path | None = Field(default=None, description="A dialogue script; the receptionist's when absent.")
-    values: Mapping[str, str] = Field(
-        default_factory=dict[str, str], description="Replace entries of the script's [values]."
+    values: Mapping[str, time | str] = Field(
+        default_factory=dict[str, time | str], description="Replace entries of the script's [values]."
     )
     voices: Mapping[str, str] = Field(default_factory=dict[str, str], description="The voice by language.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("is no time zone that this machine knows; on a bare one, install tzdata") from None
+        return value
 
 
 class AppSettings(Settings):

@@ -4,7 +4,8 @@
      "occurred_at": "2030-01-01T12:00:00Z", "data": {"text": "a table for four", "final": true, "language": "en-US", "confidence": 0.93}}
 
 `sequence` counts the source's events of the call from 1 without holes; with it an input is answered at once, without it only after the
-reorder window. Names that earlier agents use are understood: `event` or `event_type` for `type`, `call_sid` or `room_name` for `call_id`,
+reorder window. `agent_ready` and `call_started` may tell `reply_channel`: `answer` (the answer of the request that brings the input
+holds the reply; so it is for an agent that tells nothing) or `media` (the media socket; so it is for a call that LiveKit announced). Names that earlier agents use are understood: `event` or `event_type` for `type`, `call_sid` or `room_name` for `call_id`,
 `hotel_id` for `tenant_id`, `timestamp` (seconds since 1970) for `occurred_at`, `is_final` for `final`, and the fields of `data` beside it.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
@@ -238,8 +239,9 @@ def _normalised(body: dict[str, object]) -> dict[str, object]:
             envelope.setdefault(target, value)
         else:
             data.setdefault(name, value)
-    if isinstance(envelope.get("occurred_at"), int | float):
-        envelope["occurred_at"] = _from_epoch(cast("float", envelope["occurred_at"]))
+    at = envelope.get("occurred_at")
+    if isinstance(at, int | float) and not isinstance(at, bool):
+        envelope["occurred_at"] = _from_epoch(at)
     envelope.setdefault("data", data)
     return envelope
 
@@ -254,23 +256,35 @@ def _from_epoch(seconds: float) -> datetime:
 def _payload(kind: EventType, data: dict[str, Any]) -> dict[str, Json]:
     model = _PAYLOADS[kind]
     if model is None:
-        if len(json.dumps(data, default=str)) > MAX_TEXT * 4:
-            raise InvalidEvent("data is too large", details={"fields": ["data"]})
-        return data
+        return _recorded(data)
     return _validated(model, data, "data.").model_dump(exclude_none=True)
+
+
+def _recorded(data: dict[str, Any]) -> dict[str, Json]:
+    """Data of no given form, as long as the journal can hold it."""
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidEvent("data is no plain JSON", details={"fields": ["data"]}) from None
+    if len(text) > MAX_TEXT * 4:
+        raise InvalidEvent("data is too large", details={"fields": ["data"]})
+    return data
 
 
 def _validated(model: type[Model], data: object, prefix: str = "") -> Model:
     try:
         return model.model_validate(data)
     except PydanticError as error:
-        problems = [
-            (prefix + ".".join(str(part) for part in each["loc"]), each["msg"])
-            for each in error.errors(include_input=False)
-        ]
+        problems = [(prefix + field_name(each["loc"]), each["msg"]) for each in error.errors(include_input=False)]
     fields = [field or "body" for field, _ in problems]
     text = "; ".join(f"{field or 'body'}: {message}" for field, message in problems)
     raise InvalidEvent(f"the event is not valid: {text}", details={"fields": fields})
+
+
+def field_name(location: Iterable[str | int]) -> str:
+    """A field's name for an error. Unknown fields are named by the sender, so the name is cut and made printable."""
+    return ".".join(str(part) for part in location).encode("ascii", "backslashreplace").decode()[:100]
 
 
 def _instant(occurred_at: datetime | None, received_at: datetime) -> datetime:
@@ -280,7 +294,10 @@ def _instant(occurred_at: datetime | None, received_at: datetime) -> datetime:
         raise InvalidEvent(
             "occurred_at lies in the future; check the sender's clock", details={"fields": ["occurred_at"]}
         )
-    return occurred_at.astimezone(UTC)
+    try:
+        return occurred_at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidEvent("occurred_at is no time", details={"fields": ["occurred_at"]}) from None
 
 
 def _derived_id(wire: AgentEvent) -> str:

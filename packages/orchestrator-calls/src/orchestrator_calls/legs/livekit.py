@@ -64,9 +64,14 @@ class LiveKitWebhook:
     """A parsed webhook.
 
     Attributes:
+        id: LiveKit's id of the webhook.
+        name: LiveKit's name of the event.
         room: The room's name, which is the call's id; empty for events without a room.
         dialed: The number that was called, where it told one.
-        event: What it means for the call; None for what means nothing (tracks, egress, ingress).
+        num_dropped: How many webhooks the server gave up before this one.
+        kind: What it means for the call; None for what means nothing (tracks, egress, ingress).
+        payload: What goes with it.
+        occurred_at: The server's clock, whole seconds, UTC.
     """
 
     id: str
@@ -80,9 +85,11 @@ class LiveKitWebhook:
 
     def event(self, tenant: str, received_at: datetime) -> Event | None:
         """The event for the journal, once the tenant is known."""
-        if self.kind is None:
+        if self.kind is None or not self.room:
             return None
-        payload = {**self.payload, "num_dropped": self.num_dropped} if self.num_dropped else self.payload
+        payload: dict[str, Json] = (
+            {**self.payload, "num_dropped": self.num_dropped} if self.num_dropped else self.payload
+        )
         return Event(
             id=f"{SOURCE}:{self.id}"[:128],
             call_id=self.room,
@@ -120,6 +127,14 @@ def parse_webhook(body: bytes) -> LiveKitWebhook:
 
 
 def _meaning(webhook: _Webhook) -> tuple[EventType | None, dict[str, Json]]:
+    kind, payload = _told(webhook)
+    if kind is None and webhook.num_dropped:
+        # It means nothing itself, but what was dropped may have.
+        return EventType.ERROR, {"code": "events_dropped"}
+    return kind, payload
+
+
+def _told(webhook: _Webhook) -> tuple[EventType | None, dict[str, Json]]:
     if webhook.event == "room_finished":
         return EventType.CALL_ENDED, {"reason": "room finished"}
     participant = webhook.participant
@@ -144,4 +159,6 @@ def _joined(participant: _Participant, who: dict[str, Json]) -> tuple[EventType,
         "caller": participant.attributes.get("sip.phoneNumber", ""),
         "dialed": participant.attributes.get("sip.trunkPhoneNumber", ""),
     }
-    return EventType.CALL_STARTED, {**who, **{name: number for name, number in numbers.items() if number}}
+    known = {name: number for name, number in numbers.items() if number}
+    # The answer of a webhook reaches nobody. An agent that takes replies in the answers of its own requests says so itself.
+    return EventType.CALL_STARTED, {**who, **known, "presumed_channel": "media"}

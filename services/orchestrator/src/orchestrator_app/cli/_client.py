@@ -6,22 +6,23 @@ import asyncio
 import base64
 import hashlib
 import json
+import secrets
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from orchestrator_app.cli._ear import Ear, Heard
 from orchestrator_app.composition.webhooks import AGENT_SCHEME
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
-from orchestrator_kernel.http import HttpClientConfig, create_client
+from orchestrator_kernel.http import HttpClientConfig, create_client, http_errors
 from orchestrator_kernel.ports import Clock, Json, SystemClock
 
 __all__ = ["CallClient", "LiveKitKey", "Service", "client_for", "media_leg", "served"]
@@ -35,12 +36,13 @@ class Service:
     """A running service: where it is, and what proves us to it."""
 
     url: str
-    data: Path
     voices: tuple[str, ...]
+    token: str = field(repr=False)
+    agent_secret: SecretStr
 
-    def secret(self, name: str) -> str:
-        """A secret that the service made in its data folder."""
-        return (self.data / name).read_text().strip()
+    def media_url(self, call_id: str) -> str:
+        """The media socket of a call, here and not at the public URL."""
+        return f"{self.url.replace('http', 'ws', 1)}/v1/calls/{call_id}/media"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class LiveKitKey:
     """What a LiveKit server signs with."""
 
     api_key: str
-    secret: str
+    secret: str = field(repr=False)
 
     def sign(self, body: bytes) -> str:
         """The `Authorization` of a webhook, made by LiveKit's own SDK.
@@ -60,7 +62,7 @@ class LiveKitKey:
             from livekit import api  # noqa: PLC0415 - only where calls are placed for show
         except ModuleNotFoundError as error:
             raise ConfigurationError(
-                "the demo signs its webhooks with LiveKit's own SDK; pip install livekit-api"
+                "the demo signs its webhooks with LiveKit's own SDK; install orchestrator-app[demo]"
             ) from error
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         token = api.AccessToken(self.api_key, self.secret).with_ttl(timedelta(minutes=5)).with_sha256(digest)
@@ -72,8 +74,8 @@ class CallClient:
 
     def __init__(self, service: Service, http: httpx.AsyncClient, livekit: LiveKitKey | None, clock: Clock) -> None:
         self._http = http
-        self._agent_secret = SecretStr(service.secret("agent.secret"))
-        self._token = service.secret("access.token")
+        self._agent_secret = service.agent_secret
+        self._token = service.token
         self._livekit = livekit
         self._clock = clock
         self._webhooks = 0
@@ -121,11 +123,15 @@ class CallClient:
 
     async def view(self, call_id: str) -> dict[str, Json]:
         """`GET /v1/calls/{id}`."""
-        response = await self._http.get(f"/v1/calls/{call_id}", headers={"authorization": f"Bearer {self._token}"})
+        with http_errors("the service"):
+            response = await self._http.get(f"/v1/calls/{call_id}", headers={"authorization": f"Bearer {self._token}"})
         return dict(_answer(response))
 
     async def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
-        response = await self._http.post(path, content=body, headers={"content-type": "application/json", **headers})
+        with http_errors("the service"):
+            response = await self._http.post(
+                path, content=body, headers={"content-type": "application/json", **headers}
+            )
         return _answer(response)
 
 
@@ -140,8 +146,16 @@ def _answer(response: httpx.Response) -> dict[str, str]:
 async def media_leg(
     url: str, token: str, clock: Clock, notice: Callable[[str, Heard], None]
 ) -> AsyncGenerator[Ear, None]:
-    """An ear on the media socket for as long as the context lasts."""
-    async with connect(url, additional_headers={"authorization": f"Bearer {token}"}) as socket:
+    """An ear on the media socket for as long as the context lasts.
+
+    Raises:
+        OrchestratorError: The service does not let us in.
+    """
+    try:
+        connection = await connect(url, additional_headers={"authorization": f"Bearer {token}"})
+    except (WebSocketException, OSError) as error:
+        raise OrchestratorError(f"the media socket cannot be opened: {error}") from error
+    async with connection as socket:
         await socket.send(json.dumps({"type": "hello", "reports": True}))
 
         async def send(message: Mapping[str, Json]) -> None:
@@ -175,20 +189,28 @@ async def served(environment: Mapping[str, str], data: Path) -> AsyncGenerator[S
     Raises:
         OrchestratorError: It did not start; with what it said.
     """
+    token, agent_secret = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "orchestrator_app", "serve", "--port", "0", "--json", "--data", str(data)),
+        *("-m", "orchestrator_app", "serve", "--host", "127.0.0.1", "--port", "0", "--json", "--data", str(data)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=dict(environment),
+        env={
+            **environment,
+            "ORCHESTRATOR_SECURITY__ACCESS_TOKEN": token,
+            "ORCHESTRATOR_AGENTS__SECRETS__CALLER": agent_secret,
+        },
+        # Ctrl-C in the terminal is for the command, which ends the service itself.
+        process_group=0,
     )
     stdout, stderr = process.stdout, process.stderr
     if stdout is None or stderr is None:
         raise OrchestratorError("the service was started without pipes")
     dropping: asyncio.Task[None] | None = None
     try:
-        service = await _ready(stdout, stderr)
+        told = await _ready(stdout, stderr)
+        service = Service(str(told["url"]), tuple(told["voices"]), token, SecretStr(agent_secret))
         dropping = asyncio.create_task(_drop(stderr))
         yield service
     finally:
@@ -204,21 +226,18 @@ async def served(environment: Mapping[str, str], data: Path) -> AsyncGenerator[S
             await dropping
 
 
-async def _ready(stdout: asyncio.StreamReader, stderr: asyncio.StreamReader) -> Service:
+async def _ready(stdout: asyncio.StreamReader, stderr: asyncio.StreamReader) -> dict[str, list[str]]:
+    """What the service told about itself."""
     try:
         async with asyncio.timeout(START_SECONDS):
-            text = ""
-            while line := await stdout.readline():
-                text += line.decode()
-                if line == b"}\n":
-                    break
+            line = await stdout.readline()
     except TimeoutError:
         raise OrchestratorError(f"the service was not ready within {START_SECONDS:g} s") from None
-    if not text:
+    if not line:
         said = (await stderr.read()).decode().strip().splitlines()
         raise OrchestratorError(f"the service did not start: {said[-1] if said else 'it said nothing'}")
-    told = json.loads(text)
-    return Service(told["url"], Path(told["data"]), tuple(told["voices"]))
+    told: dict[str, list[str]] = json.loads(line)
+    return told
 
 
 async def _drop(stream: asyncio.StreamReader) -> None:
@@ -227,7 +246,8 @@ async def _drop(stream: asyncio.StreamReader) -> None:
         pass
 
 
-def client_for(service: Service, livekit: LiveKitKey | None = None, clock: Clock | None = None) -> CallClient:
-    """A client of a running service."""
-    http = create_client(HttpClientConfig(base_url=service.url, read_timeout=20.0))
-    return CallClient(service, http, livekit, clock or SystemClock())
+@asynccontextmanager
+async def client_for(service: Service, livekit: LiveKitKey | None = None) -> AsyncGenerator[CallClient, None]:
+    """A client of a running service for as long as the context lasts."""
+    async with create_client(HttpClientConfig(base_url=service.url, read_timeout=20.0)) as http:
+        yield CallClient(service, http, livekit, SystemClock())

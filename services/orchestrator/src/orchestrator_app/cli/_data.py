@@ -13,11 +13,10 @@ from orchestrator_app.composition.database import (
     SchemaState,
     migrate,
     open_databases,
-    require_up_to_date,
-    schema_states,
+    prepare,
 )
 from orchestrator_app.composition.sealing import make_sealer
-from orchestrator_app.settings import AppSettings
+from orchestrator_app.settings import AppSettings, TenantSettings
 from orchestrator_calls._drivers.sql_journal import SqlJournal
 from orchestrator_calls.call import Call, fold
 from orchestrator_calls.runtime import CallNotFound
@@ -74,7 +73,7 @@ def run_list(*, config: Path | None, data: Path | None, open_only: bool, limit: 
         return
     table = [tuple(row.values()) for row in found]
     print_table(
-        "Calls", ["id", "tenant", "state", "created"], table, empty="no calls yet; `orchestrator talk` makes one"
+        "Calls", ["id", "tenant", "state", "created"], table, empty="no calls yet; `orchestrator serve` takes them"
     )
 
 
@@ -87,7 +86,8 @@ def run_show(call_id: str, *, config: Path | None, data: Path | None, as_json: b
             events = await journal.read(call_id)
         if not events:
             raise CallNotFound(f"there is no call {call_id}; `orchestrator calls list` shows what there is")
-        return fold(events)
+        tenant = settings.tenants.get(events[0].tenant, TenantSettings())
+        return fold(events, language=tenant.languages[0])
 
     call = asyncio.run(load())
     if as_json:
@@ -100,7 +100,7 @@ def run_show(call_id: str, *, config: Path | None, data: Path | None, as_json: b
 async def _journal(settings: AppSettings) -> AsyncGenerator[SqlJournal, None]:
     databases = open_databases(settings)
     try:
-        require_up_to_date(await schema_states(databases))
+        await prepare(settings, databases)
         clock = SystemClock()
         yield SqlJournal(databases.data, make_sealer(settings, databases, clock), clock)
     finally:

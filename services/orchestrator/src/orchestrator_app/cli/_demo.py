@@ -16,6 +16,7 @@ from typing import Final, cast
 from orchestrator_app.cli._client import CallClient, LiveKitKey, Service, client_for, media_leg, served
 from orchestrator_app.cli._ear import Ear, Heard
 from orchestrator_app.cli._print import print_json, print_table
+from orchestrator_app.settings import OLD_NAMES, PREFIX
 from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import Json, SystemClock
 
@@ -77,15 +78,23 @@ def run_demo(*, as_json: bool, wav: Path) -> None:
 
 async def _demo(show: _Show, wav: Path) -> tuple[dict[str, Json], float]:
     key = LiveKitKey("demo-key", secrets.token_urlsafe(32))
+    # The SDK takes a while to load; not while the phone rings.
+    key.sign(b"")
     with tempfile.TemporaryDirectory(prefix="orchestrator-demo-") as folder:
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")},
+            # Whatever settings the environment holds are those of another service.
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(PREFIX) and name not in OLD_NAMES
+            },
             "ORCHESTRATOR_CONFIG": _settings_file(Path(folder), key),
         }
         async with served(environment, Path(folder) / "data") as service:
             if not service.voices:
                 raise OrchestratorError("the demo needs the embedded voice; install orchestrator-app[voice]")
-            return await _call(show, service, client_for(service, key), wav)
+            async with client_for(service, key) as client:
+                return await _call(show, service, client, wav)
 
 
 def _settings_file(folder: Path, key: LiveKitKey) -> str:
@@ -104,7 +113,7 @@ async def _call(show: _Show, service: Service, client: CallClient, wav: Path) ->
     show.say("", f"the service runs at {service.url}")
     started = await client.announce(CALLER, TENANT, "en-US")
     call_id = started["call_id"]
-    async with media_leg(started["websocket_url"], started["session_token"], show.clock, show.notice) as ear:
+    async with media_leg(service.media_url(call_id), started["session_token"], show.clock, show.notice) as ear:
         try:
             await _Script(show, client, ear, call_id).play()
         except TimeoutError as error:

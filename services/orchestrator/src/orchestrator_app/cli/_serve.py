@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import uvicorn
 
 from orchestrator_app.app import create_app
-from orchestrator_app.cli._print import print_json
 from orchestrator_app.cli._settings import load_settings
 from orchestrator_app.composition.application import Application, compose
 from orchestrator_app.composition.logging import configure_logging
 from orchestrator_app.composition.speech import Voices
-from orchestrator_kernel.exceptions import ConfigurationError
-from orchestrator_kernel.lifecycle import StartFailed
+from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
+from orchestrator_kernel.lifecycle import StartFailed, StopFailed
 
 __all__ = ["run_serve"]
 
@@ -40,17 +41,24 @@ class _Server(uvicorn.Server):
         if self.started:
             self._ready()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._draining is not None or not self.started:
-            super().handle_exit(sig, frame)
-            return
-        self._draining = asyncio.ensure_future(self._drain(sig, frame))
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """The server takes no signals itself: it would raise them again after an ordered end, which is a success."""
+        yield
 
-    async def _drain(self, sig: int, frame: FrameType | None) -> None:
+    def signalled(self) -> None:
+        """A signal asks for the end."""
+        if self.started and self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+            return
+        self.force_exit = self._draining is not None
+        self.should_exit = True
+
+    async def _drain(self) -> None:
         limit = self._application.settings.server.drain_seconds
         logger.info("draining", extra={"limit_seconds": limit})
         await self._application.lifecycle.drain(limit)
-        super().handle_exit(sig, frame)
+        self.should_exit = True
 
 
 def run_serve(*, host: str | None, port: int | None, config: Path | None, data: Path | None, as_json: bool) -> None:
@@ -67,34 +75,35 @@ def run_serve(*, host: str | None, port: int | None, config: Path | None, data: 
             log_config=None,
             access_log=False,
             server_header=False,
-            lifespan="on",
+            lifespan="off",
             ws_max_size=64 * 1024,
             timeout_graceful_shutdown=10,
         ),
         application,
         lambda: _announce(application, url, as_json=as_json),
     )
-    # The server restores and raises a second time the signals that it took; an ordered end is a success.
-    failure = _run(server, listener)
-    if failure is not None:
-        raise failure
+    asyncio.run(_run(server, application, listener))
 
 
-def _run(server: _Server, listener: socket.socket) -> Exception | None:
-    async def run() -> Exception | None:
-        try:
-            await server.serve(sockets=[listener])
-        except StartFailed as error:
-            return error.errors[0]
-        return None
-
+async def _run(server: _Server, application: Application, listener: socket.socket) -> None:
+    # Started here and not as the server's lifespan, which would log a traceback and leave with a code of its own.
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.signalled)
     try:
-        failure = asyncio.run(run())
-    except KeyboardInterrupt:
-        return None
-    if failure is None and not server.started:
-        sys.exit(1)
-    return failure
+        async with application.lifecycle:
+            await server.serve(sockets=[listener])
+    except StartFailed as failure:
+        _log_stops(failure.errors[1:])
+        raise (failure.errors[0] if isinstance(failure.errors[0], OrchestratorError) else failure) from None
+    except StopFailed as failure:
+        _log_stops(failure.exceptions)
+        raise OrchestratorError("not everything could be stopped in order; the log says what") from None
+
+
+def _log_stops(errors: Iterable[Exception]) -> None:
+    for error in errors:
+        logger.error("stop failed", exc_info=error)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -116,21 +125,20 @@ def _announce(application: Application, url: str, *, as_json: bool) -> None:
     settings, token_file = application.settings, application.secrets.access_token_file
     voices = application.registry.get(Voices)
     if as_json:
-        print_json(
-            {
-                "url": url,
-                "data": str(settings.data_dir.resolve()),
-                "token_file": str(token_file.resolve()) if token_file else None,
-                "voices": list(voices.names),
-            }
-        )
+        told = {
+            "url": url,
+            "data": str(settings.data_dir.resolve()),
+            "token_file": str(token_file.resolve()) if token_file else None,
+            "voices": list(voices.names),
+        }
+        sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
         return
     lines = [
         f"Orchestrator {application.version} serves {url}",
         f"  data          {settings.data_dir.resolve()}",
         f"  access token  {token_file.resolve() if token_file else 'from the settings'}",
-        f"  voice         {', '.join(voices.names) or 'none: ' + voices.missing}",
+        f"  voice         {', '.join(voices.names) or voices.missing or 'none'}",
         "  stop          Ctrl-C",
     ]
     print("\n".join(lines), flush=True)  # noqa: T201 - a command speaks on standard output

@@ -14,30 +14,37 @@ from typing import Final
 
 from orchestrator_app.cli._client import CallClient, client_for, media_leg, served
 from orchestrator_app.cli._ear import Ear, Heard
+from orchestrator_app.cli._settings import load_settings
+from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import Json, SystemClock
 
 __all__ = ["run_talk"]
 
-TENANT: Final = "default"
+DEFAULT: Final = "default"
+"""The tenant that is talked to, if there is one of this name; otherwise the first."""
+
 CALLER: Final = "+4930901820"
 INTERRUPT: Final = "\x03"
 
 
 def run_talk(*, language: str, wav: Path | None) -> None:
-    """Start a service of its own and talk to it until the call is over or the input ends."""
-    asyncio.run(_talk(language, wav))
+    """Start a service of its own, with the settings that are in force here, and talk to it until the call is over or the input ends."""
+    tenants = load_settings(None).value.tenants
+    tenant = DEFAULT if DEFAULT in tenants else next(iter(tenants))
+    asyncio.run(_talk(tenant, language, wav))
 
 
-async def _talk(language: str, wav: Path | None) -> None:
+async def _talk(tenant: str, language: str, wav: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="orchestrator-talk-") as folder:
         environment = {**os.environ, "ORCHESTRATOR_LOG__LEVEL": "WARNING", "ORCHESTRATOR_SERVER__DRAIN_SECONDS": "1"}
-        async with served(environment, Path(folder) / "data") as service:
-            client = client_for(service)
-            started = await client.announce(CALLER, TENANT, language)
-            clock = SystemClock()
-            async with media_leg(started["websocket_url"], started["session_token"], clock, _notice) as ear:
+        async with served(environment, Path(folder) / "data") as service, client_for(service) as client:
+            if not service.voices:
+                raise OrchestratorError("talking needs a voice; install orchestrator-app[voice] or set speech.backends")
+            started = await client.announce(CALLER, tenant, language)
+            call_id, token = started["call_id"], started["session_token"]
+            async with media_leg(service.media_url(call_id), token, SystemClock(), _notice) as ear:
                 print("Type what the caller says; #1 presses keys; Ctrl-C interrupts the speech; Ctrl-D hangs up.")  # noqa: T201
-                await _converse(_Caller(client, started["call_id"], language), ear)
+                await _converse(_Caller(client, call_id, tenant, language), ear)
                 if wav is not None:
                     print(f"{ear.write(wav):.1f} s kept in {wav}")  # noqa: T201
 
@@ -55,10 +62,11 @@ class _Caller:
 
     client: CallClient
     call_id: str
+    tenant: str
     language: str
 
     async def tell(self, kind: str, **data: Json) -> None:
-        await self.client.event(self.client.next_event(kind, self.call_id, TENANT, **data))
+        await self.client.event(self.client.next_event(kind, self.call_id, self.tenant, **data))
 
     async def typed(self, line: str) -> None:
         if line == INTERRUPT:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from orchestrator_app.composition.audit import FileAuditSink
 from orchestrator_app.composition.calls import GapAudit, make_responders, make_runtime
-from orchestrator_app.composition.database import Databases, migrate, open_databases, require_up_to_date, schema_states
+from orchestrator_app.composition.database import Databases, open_databases, prepare
 from orchestrator_app.composition.metrics import Metrics
 from orchestrator_app.composition.sealing import make_sealer
 from orchestrator_app.composition.secrets import AppSecrets, data_folder, load_secrets
@@ -63,6 +63,7 @@ def compose(settings: AppSettings, *, clock: Clock | None = None) -> Application
     """
     clock = clock or SystemClock()
     registry, lifecycle = Registry(), Lifecycle()
+    registry.provide(Lifecycle, lifecycle)
     secrets = load_secrets(settings)
     databases = registry.provide(Databases, open_databases(settings))
     sealer = make_sealer(settings, databases, clock)
@@ -70,7 +71,7 @@ def compose(settings: AppSettings, *, clock: Clock | None = None) -> Application
     metrics, watchers = registry.provide(Metrics, Metrics()), registry.provide(Watchers, Watchers())
     voices = registry.provide(Voices, make_voices(settings, observe=metrics.spoken))
     audit = FileAuditSink(data_folder(settings) / "audit.jsonl")
-    gaps = GapAudit(audit, clock)
+    gaps = registry.provide(GapAudit, GapAudit(audit, clock))
     observers = (metrics.observe, watchers.observe, gaps.observe)
 
     def observe(notice: Notice) -> None:
@@ -88,7 +89,7 @@ def compose(settings: AppSettings, *, clock: Clock | None = None) -> Application
     )
     metrics.follow_active(lambda: runtime.active)
     _provide(registry, settings, secrets, clock, journal, runtime, audit)
-    lifecycle.add("databases", start=lambda: _prepare(settings, databases), stop=databases.close)
+    lifecycle.add("databases", start=lambda: prepare(settings, databases), stop=databases.close)
     lifecycle.add("keys", start=sealer.check, requires=["databases"])
     lifecycle.add("journal", start=journal.open, stop=journal.close, requires=["keys"])
     lifecycle.add("audit", stop=gaps.close)
@@ -116,11 +117,3 @@ def _provide(
     registry.provide(SessionTokens, SessionTokens(secrets.derive("session"), settings.security.session_seconds, clock))
     registry.provide(AgentDoor, AgentDoor(agent_verifier(settings, secrets, clock)))
     registry.provide(LiveKitDoor, LiveKitDoor(livekit_verifier(settings, clock)))
-
-
-async def _prepare(settings: AppSettings, databases: Databases) -> None:
-    """Embedded tables are brought up to date; those of a server are somebody's to migrate at a time of their choice."""
-    if settings.database.url is None and settings.database.keys_url is None:
-        await migrate(databases)
-    else:
-        require_up_to_date(await schema_states(databases))

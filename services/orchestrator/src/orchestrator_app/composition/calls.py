@@ -6,6 +6,8 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import time
+from zoneinfo import ZoneInfo
 
 from orchestrator_app.composition.secrets import AppSecrets
 from orchestrator_app.settings import AppSettings, TenantSettings
@@ -36,7 +38,7 @@ def make_responders(settings: AppSettings) -> dict[str, Responder]:
     }
 
 
-def _values(tenant: TenantSettings) -> Mapping[str, str]:
+def _values(tenant: TenantSettings) -> Mapping[str, time | str]:
     """What the script says of this tenant; the receptionist's script speaks of the house by the tenant's name."""
     named = {"hotel": tenant.name} if tenant.script is None and tenant.name else {}
     return {**named, **tenant.values}
@@ -68,6 +70,7 @@ def make_runtime(
         ),
         voice=voice,
         pseudonym=secrets.pseudonym,
+        zone=lambda tenant: ZoneInfo(settings.tenants[tenant].time_zone),
         language=lambda tenant: settings.tenants[tenant].languages[0],
         observe=observe,
         answer_timeout=calls.answer_timeout,

@@ -6,21 +6,23 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator_app.composition.secrets import data_folder
 from orchestrator_app.settings import AppSettings
 from orchestrator_calls.engine import create_engine
-from orchestrator_kernel.exceptions import ConfigurationError, DatabaseError
+from orchestrator_kernel.exceptions import ConfigurationError, DatabaseError, OrchestratorError
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["Databases", "SchemaState", "migrate", "open_databases", "schema_states"]
+__all__ = ["Databases", "SchemaState", "migrate", "open_databases", "prepare", "schema_states"]
 
 KEYS: Final = "secrets"
 """The history whose tables live in the database of the keys."""
@@ -66,16 +68,19 @@ def open_databases(settings: AppSettings) -> Databases:
     """
     folder = data_folder(settings)
     urls = {
-        "data": settings.database.url.get_secret_value()
-        if settings.database.url
-        else f"sqlite+aiosqlite:///{folder / 'calls.db'}",
+        "data": settings.database.url.get_secret_value() if settings.database.url else _file_url(folder / "calls.db"),
         "keys": settings.database.keys_url.get_secret_value()
         if settings.database.keys_url
-        else f"sqlite+aiosqlite:///{folder / 'keys.db'}",
+        else _file_url(folder / "keys.db"),
     }
     engines = {name: _engine(name, url) for name, url in urls.items()}
     shown = {name: engine.url.render_as_string(hide_password=True) for name, engine in engines.items()}
     return Databases(engines["data"], engines["keys"], shown)
+
+
+def _file_url(path: Path) -> str:
+    """A URL in which no character of the path means anything else."""
+    return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string(hide_password=False)
 
 
 def _engine(name: str, url: str) -> AsyncEngine:
@@ -120,6 +125,18 @@ async def migrate(databases: Databases, *, report: Callable[[SchemaState], None]
             report(state)
 
 
+async def prepare(settings: AppSettings, databases: Databases) -> None:
+    """Bring embedded tables up to date; those of a server are somebody's to migrate at a time of their choice.
+
+    Raises:
+        DatabaseError: A database cannot be used, or a server's tables are not up to date.
+    """
+    if settings.database.url is None and settings.database.keys_url is None:
+        await migrate(databases)
+    else:
+        require_up_to_date(await schema_states(databases))
+
+
 def require_up_to_date(states: list[SchemaState]) -> None:
     """Refuse tables that are older than the code.
 
@@ -138,10 +155,15 @@ def _reachable(databases: Databases, history: Mapping[str, object]) -> Generator
     name = _name(history)
     try:
         yield
-    except (TimeoutError, SQLAlchemyError, OSError) as error:
+    except OrchestratorError:
+        raise
+    except Exception as error:
+        # A driver's own errors reach us as they are while it connects, and they have no common base.
         where = databases.shown["keys" if name == KEYS else "data"]
-        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise DatabaseError(f"the database {where} cannot be used: {cause}", code="database_unreachable") from error
+        said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+        raise DatabaseError(
+            f"the database {where} cannot be used: {said.splitlines()[0]}", code="database_unreachable"
+        ) from error
 
 
 def _histories() -> list[Mapping[str, object]]:

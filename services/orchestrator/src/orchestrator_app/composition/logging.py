@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Final
+
 from orchestrator_app.settings import AppSettings
 
 __all__ = ["configure_logging"]
+
+# Third parties write down whole URLs, headers, frames and statements: tokens, and what callers say.
+_TALKATIVE: Final[tuple[str, ...]] = (
+    "aiosqlite",
+    "alembic",
+    "asyncpg",
+    "httpcore",
+    "httpx",
+    "sqlalchemy",
+    "uvicorn",
+    "websockets",
+)
+
+# An error to uvicorn: a WebSocket handshake that is refused with a problem document.
+_REFUSED_HANDSHAKE: Final = "ASGI callable returned without completing handshake."
 
 
 def configure_logging(settings: AppSettings) -> None:
     """Native structured logs on standard error: for people in a terminal, JSON elsewhere."""
     from orchestrator_utils.logging_adapter import LogConfig, configure  # noqa: PLC0415 - not every command logs
 
-    # httpx logs whole URLs, and a query may be personal.
-    levels = {"httpx": "WARNING", "httpcore": "WARNING"}
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != _REFUSED_HANDSHAKE)
+    levels: dict[str, str] = dict.fromkeys(_TALKATIVE, "WARNING")
     configure(LogConfig(level=settings.log.level, levels=levels, format=settings.log.format))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
 from orchestrator_calls.events import EventType
 from orchestrator_calls.notices import EventKept, GapSeen, Notice, StateChanged, TurnTimed
@@ -22,6 +22,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
         self._events = Counter(
             "orchestrator_call_events", "Events kept in the journal.", ["type", "source"], registry=self.registry
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -29,7 +29,7 @@ class AppSecrets:
     access_token: SecretStr
     access_token_file: Path | None
     agents: dict[str, SecretStr]
-    _root: bytes
+    _root: bytes = field(repr=False)
 
     def derive(self, purpose: str) -> bytes:
         """A key for one purpose, 32 bytes; the same at every start."""
@@ -76,22 +76,28 @@ def load_secrets(settings: AppSettings) -> AppSecrets:
 
 
 def _kept(path: Path) -> str:
+    if not path.exists():
+        _make(path)
+    return _read(path)
+
+
+def _make(path: Path) -> None:
+    """Made whole under another name first: of two processes that start together one wins, and both read the same."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        return _read(path)
-    except FileNotFoundError:
-        pass
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read(path)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+            file.flush()
+            os.fsync(descriptor)
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return
+        finally:
+            new.unlink()
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be made: {error.strerror}") from error
-    value = secrets.token_urlsafe(32)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(value + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return value
 
 
 def _read(path: Path) -> str:
@@ -100,10 +106,10 @@ def _read(path: Path) -> str:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise ConfigurationError(f"{path} may be read by others; set its mode to 600")
             value = file.read().strip()
-    except FileNotFoundError:
-        raise
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        value = ""
     if len(value) < 32:
         raise ConfigurationError(f"{path} holds no secret; remove it to have a new one made")
     return value

@@ -11,21 +11,24 @@ from typing import Final
 from orchestrator_calls.notices import EventKept, Notice, StateChanged
 from orchestrator_kernel.ports import Json
 
-__all__ = ["Watchers"]
+__all__ = ["Watched", "Watchers"]
 
 _BACKLOG: Final = 512
+
+Watched = asyncio.Queue[dict[str, Json] | None]
+"""What one watcher is told, in its order; None when there will be nothing more."""
 
 
 class Watchers:
     """Queues of those who watch a call. One that does not keep up gets None, and nothing more."""
 
     def __init__(self) -> None:
-        self._queues: defaultdict[str, set[asyncio.Queue[dict[str, Json] | None]]] = defaultdict(set)
+        self._queues: defaultdict[str, set[Watched]] = defaultdict(set)
 
     @contextmanager
-    def watch(self, call_id: str) -> Generator[asyncio.Queue[dict[str, Json] | None], None, None]:
+    def watch(self, call_id: str) -> Generator[Watched, None, None]:
         """The queue of one watcher, for as long as the context lasts."""
-        queue: asyncio.Queue[dict[str, Json] | None] = asyncio.Queue()
+        queue: Watched = asyncio.Queue()
         self._queues[call_id].add(queue)
         try:
             yield queue

@@ -5,30 +5,62 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, WebSocket
 
 from orchestrator_app.api import CallList, CallStart, CallStarted, CallSummary, CallView, EndCall
-from orchestrator_app.routers._services import CallJournal, Runtime, Sessions, Settings, Time, Watching
+from orchestrator_app.composition.watching import Watched
+from orchestrator_app.doors import BodyTooLarge, UnsupportedMediaType
+from orchestrator_app.routers._services import (
+    GUARD,
+    OPERATOR,
+    CallJournal,
+    Runtime,
+    Sessions,
+    Settings,
+    Speaking,
+    Time,
+    Watching,
+)
+from orchestrator_app.routers._webhook import InvalidJson
 from orchestrator_app.routers.webhooks import UnknownTenant
 from orchestrator_app.settings import AppSettings
+from orchestrator_calls._mailbox import MailboxFull
 from orchestrator_calls.events import TERMINAL, Event, EventType
-from orchestrator_calls.journal import CallRow
-from orchestrator_calls.runtime import CallNotFound
+from orchestrator_calls.journal import CallRow, JournalUnavailable
+from orchestrator_calls.runtime import CallNotFound, Draining, TooManyCalls
 from orchestrator_calls.transcript import as_json
-from orchestrator_kernel.exceptions import AuthenticationError, AuthorizationError
-from orchestrator_kernel.models import CallId
+from orchestrator_kernel.models import CallId, TenantId
+from orchestrator_kernel.ports import Erased, Json
 from orchestrator_utils.error_handler import problem_responses
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["calls"])
+
+END_SECONDS = 2.0
+"""How long the answer to an order to end waits for the end."""
+
 Id = Annotated[CallId, Path(description="The call's id.")]
 
 
 @router.post(
-    "/v1/call/start", responses=problem_responses(AuthenticationError, AuthorizationError, 400, 413, 415, 422, 429, 503)
+    "/v1/call/start",
+    dependencies=[OPERATOR],
+    responses=problem_responses(
+        InvalidJson,
+        400,
+        *GUARD,
+        UnknownTenant,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        422,
+        TooManyCalls,
+        Draining,
+        JournalUnavailable,
+    ),
 )
 async def start_call(
     body: CallStart,
@@ -36,6 +68,7 @@ async def start_call(
     runtime: Runtime,
     journal: CallJournal,
     sessions: Sessions,
+    voices: Speaking,
     settings: Settings,
     clock: Time,
 ) -> CallStarted:
@@ -44,7 +77,10 @@ async def start_call(
         raise UnknownTenant("The tenant is not known here.", details={"field": "tenant_id"})
     call_id = f"call_{secrets.token_hex(16)}"
     now = clock.now()
-    payload = {"caller": body.caller_id, "reply_channel": "media"}
+    payload = {"caller": body.caller_id}
+    if voices.speech is not None:
+        # The leg's own word counts above it.
+        payload["presumed_channel"] = "media"
     if body.language != "auto":
         payload["language"] = body.language
     announced = Event(
@@ -73,11 +109,15 @@ def _websocket_base(request: Request, settings: AppSettings) -> str:
     return base.replace("http", "ws", 1)
 
 
-@router.get("/v1/calls", responses=problem_responses(AuthenticationError, 422, 503))
+@router.get(
+    "/v1/calls",
+    dependencies=[OPERATOR],
+    responses=problem_responses(*GUARD, CallNotFound, 422, JournalUnavailable),
+)
 async def list_calls(
     journal: CallJournal,
     *,
-    tenant: Annotated[str | None, Query(max_length=128)] = None,
+    tenant: Annotated[TenantId | None, Query()] = None,
     open_only: Annotated[bool, Query(alias="open", description="Only calls that are not over.")] = False,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: Annotated[CallId | None, Query(description="The `next` of the page before.")] = None,
@@ -86,8 +126,9 @@ async def list_calls(
     last = await journal.call(before) if before else None
     if before and last is None:
         raise CallNotFound(f"there is no call {before} to page from")
-    rows = await journal.calls(tenant=tenant, open_only=open_only, limit=limit, before=last)
-    return CallList(calls=[_summary(row) for row in rows], next=rows[-1].call_id if len(rows) == limit else None)
+    rows = await journal.calls(tenant=tenant, open_only=open_only, limit=limit + 1, before=last)
+    page = rows[:limit]
+    return CallList(calls=[_summary(row) for row in page], next=page[-1].call_id if len(rows) > limit else None)
 
 
 def _summary(row: CallRow) -> CallSummary:
@@ -96,16 +137,36 @@ def _summary(row: CallRow) -> CallSummary:
     )
 
 
-@router.get("/v1/calls/{call_id}", responses=problem_responses(AuthenticationError, CallNotFound, 422, 503))
+@router.get(
+    "/v1/calls/{call_id}",
+    dependencies=[OPERATOR],
+    responses=problem_responses(*GUARD, CallNotFound, 422, JournalUnavailable),
+)
 async def show_call(call_id: Id, runtime: Runtime) -> CallView:
     """One call with its transcript."""
     return CallView.model_validate(as_json(await runtime.view(call_id)))
 
 
 @router.post(
-    "/v1/calls/{call_id}/end", responses=problem_responses(AuthenticationError, CallNotFound, 400, 413, 415, 422, 503)
+    "/v1/calls/{call_id}/end",
+    dependencies=[OPERATOR],
+    responses=problem_responses(
+        InvalidJson,
+        400,
+        *GUARD,
+        CallNotFound,
+        Erased,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        422,
+        MailboxFull,
+        Draining,
+        JournalUnavailable,
+    ),
 )
-async def end_call(call_id: Id, runtime: Runtime, clock: Time, body: EndCall | None = None) -> CallView:
+async def end_call(
+    call_id: Id, runtime: Runtime, watchers: Watching, clock: Time, body: EndCall | None = None
+) -> CallView:
     """End a call; one that is over already stays as it is."""
     call = await runtime.view(call_id)
     if call.state not in TERMINAL:
@@ -121,8 +182,24 @@ async def end_call(call_id: Id, runtime: Runtime, clock: Time, body: EndCall | N
             received_at=now,
             payload={"reason": reason},
         )
-        await runtime.submit(ended)
+        with watchers.watch(call_id) as queue:
+            await runtime.submit(ended)
+            await _until_over(queue)
     return CallView.model_validate(as_json(await runtime.view(call_id)))
+
+
+async def _until_over(queue: Watched) -> None:
+    """Return when the call is over, or when that takes long: then its state tells."""
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            while (message := await queue.get()) is not None and not _tells_the_end(message):
+                pass
+    except TimeoutError:
+        return
+
+
+def _tells_the_end(message: Mapping[str, Json]) -> bool:
+    return message["type"] == "state" and message["state"] in set(TERMINAL)
 
 
 @router.websocket("/v1/calls/{call_id}/events")
@@ -135,24 +212,26 @@ async def watch_call(websocket: WebSocket, call_id: str, runtime: Runtime, watch
         if call.state in TERMINAL:
             await websocket.close(1000, "the call is over")
             return
+        telling = asyncio.create_task(_tell(websocket, queue))
         listening = asyncio.create_task(_until_closed(websocket))
         try:
-            while not listening.done():
-                getting = asyncio.create_task(queue.get())
-                await asyncio.wait({getting, listening}, return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done():
-                    getting.cancel()
-                    break
-                message = getting.result()
-                if message is None:
-                    await websocket.close(1013, "too slow; connect again")
-                    return
-                await websocket.send_json(message)
-                if message["type"] == "state" and message["state"] in set(TERMINAL):
-                    await websocket.close(1000, "the call is over")
-                    return
+            await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                telling.result()
         finally:
+            telling.cancel()
             listening.cancel()
+            await asyncio.gather(telling, listening, return_exceptions=True)
+
+
+async def _tell(websocket: WebSocket, queue: Watched) -> None:
+    """Pass on what happens until the call is over."""
+    while (message := await queue.get()) is not None:
+        await websocket.send_json(message)
+        if _tells_the_end(message):
+            await websocket.close(1000, "the call is over")
+            return
+    await websocket.close(1013, "too slow; connect again")
 
 
 async def _until_closed(websocket: WebSocket) -> None:

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from fastapi import APIRouter, Response
 
 from orchestrator_app.api import Health
-from orchestrator_app.routers._services import CallJournal, Settings
-from orchestrator_kernel.exceptions import AuthenticationError, OrchestratorError
+from orchestrator_app.routers._services import GUARD, OPERATOR, CallJournal, Life, Settings
+from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_utils.error_handler import problem_responses
 
 __all__ = ["router"]
@@ -16,7 +16,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["health"])
 
 
-@router.get("/", responses=problem_responses(AuthenticationError))
+@router.get("/", dependencies=[OPERATOR], responses=problem_responses(*GUARD))
 async def banner(settings: Settings) -> dict[str, str]:
     """What this is."""
     return {
@@ -40,8 +40,11 @@ async def live() -> Health:
 
 
 @router.get("/health/ready", responses={503: {"model": Health, "description": "Not ready"}})
-async def ready(journal: CallJournal, response: Response) -> Health:
-    """Whether the process can take calls: it cannot without its journal."""
+async def ready(journal: CallJournal, life: Life, response: Response) -> Health:
+    """Whether the process can take calls: it cannot without its journal, and takes no new ones when it is ending."""
+    if life.draining:
+        response.status_code = 503
+        return Health(status="unhealthy", checks={"process": "draining"})
     try:
         await journal.calls(limit=1)
     except OrchestratorError as error:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import Final
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from orchestrator_app.routers._services import Runtime, Sessions
+from orchestrator_app.routers._services import Runtime, Sessions, Speaking
+from orchestrator_calls.events import TERMINAL
 from orchestrator_calls.legs.media import Hello, MediaProtocolError, parse_message
 from orchestrator_calls.playback import MediaClosed, Player
+from orchestrator_calls.runtime import CallNotFound, CallRuntime
 from orchestrator_kernel.exceptions import AuthenticationError
-from orchestrator_kernel.ports import Json
+from orchestrator_kernel.ports import Json, SpeechUnavailable
 
 __all__ = ["router"]
 
@@ -21,6 +24,9 @@ router = APIRouter(tags=["media"])
 
 HELLO_SECONDS = 5.0
 """How long a client has for its first message."""
+
+_FAREWELLS: Final = {"restart": (1012, "connect again"), "another leg took over": (1000, "another leg took over")}
+"""Code and reason of the close, by the reason of the `bye`."""
 
 
 class _Socket:
@@ -44,26 +50,35 @@ class _Socket:
         try:
             await self._websocket.send_json(message)
             if message["type"] == "bye":
-                await self._websocket.close(1000, "the call is over")
+                await self._websocket.close(*_FAREWELLS.get(str(message.get("reason")), (1000, "the call is over")))
         except (WebSocketDisconnect, RuntimeError) as error:
             raise MediaClosed from error
 
 
 @router.websocket("/v1/calls/{call_id}/media")
-async def media(websocket: WebSocket, call_id: str, runtime: Runtime, sessions: Sessions) -> None:
+async def media(websocket: WebSocket, call_id: str, runtime: Runtime, sessions: Sessions, voices: Speaking) -> None:
     """Speech out as 20 ms frames of PCM16 with marks, reports of playback in; `orchestrator_calls.legs.media` has the protocol."""
     sessions.check(_token(websocket), call_id)
-    await runtime.view(call_id)
+    if (await runtime.view(call_id)).state in TERMINAL:
+        raise CallNotFound(f"call {call_id} is over")
+    if voices.speech is None:
+        raise SpeechUnavailable(voices.missing or "no voice is configured: set speech.backends, with the extra [voice]")
     await websocket.accept()
+    try:
+        await _serve(websocket, call_id, runtime)
+    except (WebSocketDisconnect, RuntimeError):
+        logger.debug("media client left", extra={"call_id": call_id})
+
+
+async def _serve(websocket: WebSocket, call_id: str, runtime: CallRuntime) -> None:
     try:
         hello = await _hello(websocket)
         async with runtime.media(call_id, _Socket(websocket, reports=hello.reports)) as player:
             await _take_reports(websocket, player)
     except MediaProtocolError as error:
         logger.warning("media socket closed", extra={"call_id": call_id, "reason": error.message})
-        await websocket.close(1008, error.message[:120])
-    except (WebSocketDisconnect, RuntimeError):
-        logger.debug("media client left", extra={"call_id": call_id})
+        # RFC 6455 section 5.5: the frame of a close holds 125 bytes, two of them the code.
+        await websocket.close(1008, error.message.encode()[:123].decode(errors="ignore"))
 
 
 def _token(websocket: WebSocket) -> str:

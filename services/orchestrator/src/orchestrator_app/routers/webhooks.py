@@ -8,12 +8,24 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from orchestrator_app.api import Accepted, Action
-from orchestrator_app.routers._services import Agents, Audit, CallJournal, Counters, LiveKit, Runtime, Settings, Time
+from orchestrator_app.doors import BodyTooLarge, UnsupportedMediaType, UntrustedHost
+from orchestrator_app.routers._services import (
+    Agents,
+    Audit,
+    CallJournal,
+    Counters,
+    Gaps,
+    LiveKit,
+    Runtime,
+    Settings,
+    Time,
+)
 from orchestrator_app.routers._webhook import InvalidJson, parsed, verified_body
 from orchestrator_app.settings import AppSettings
-from orchestrator_calls.call import Turn
-from orchestrator_calls.events import TERMINAL, CallState, Event
-from orchestrator_calls.journal import Journal
+from orchestrator_calls._mailbox import MailboxFull
+from orchestrator_calls.call import Channel, Turn
+from orchestrator_calls.events import TERMINAL, CallState
+from orchestrator_calls.journal import CallOfAnotherTenant, Journal, JournalUnavailable
 from orchestrator_calls.legs.agent import (
     AgentEvent,
     InvalidEvent,
@@ -25,9 +37,9 @@ from orchestrator_calls.legs.agent import (
 from orchestrator_calls.legs.livekit import parse_webhook
 from orchestrator_calls.notices import GapSeen
 from orchestrator_calls.responder import HangUp, Transfer
-from orchestrator_calls.runtime import CallRuntime, Receipt
+from orchestrator_calls.runtime import CallRuntime, Draining, Receipt, TooManyCalls
 from orchestrator_kernel.exceptions import AuthorizationError
-from orchestrator_kernel.ports import Clock, WebhookRefused
+from orchestrator_kernel.ports import Clock, Erased, WebhookRefused
 from orchestrator_utils.error_handler import problem_responses
 
 __all__ = ["router"]
@@ -38,13 +50,26 @@ router = APIRouter(tags=["events"])
 REPLY_SECONDS = 12.0
 """How long an agent waits for the reply in the answer of its request."""
 
-_PROBLEMS = problem_responses(InvalidJson, WebhookRefused, AuthorizationError, InvalidEvent, 413, 415, 429, 503)
-
 
 class UnknownTenant(AuthorizationError):
     """The event belongs to no tenant of this service."""
 
     default_code = "unknown_tenant"
+
+
+_PROBLEMS = problem_responses(
+    *(
+        InvalidJson,
+        UntrustedHost,
+        WebhookRefused,
+        UnknownTenant,
+        CallOfAnotherTenant,
+        Erased,
+        BodyTooLarge,
+        UnsupportedMediaType,
+    ),
+    *(InvalidEvent, MailboxFull, TooManyCalls, Draining, JournalUnavailable),
+)
 
 
 @router.post(
@@ -65,17 +90,19 @@ async def livekit_webhook(
     journal: CallJournal,
     settings: Settings,
     metrics: Counters,
+    gaps: Gaps,
     audit: Audit,
     clock: Time,
 ) -> Accepted:
     """LiveKit's server webhook in its native format, signed by its `Authorization` JWT."""
     body = await verified_body(request, door.verifier, door="livekit", metrics=metrics, audit=audit, clock=clock)
+    parsed(body)
     webhook = parse_webhook(body)
-    if webhook.num_dropped and webhook.kind is None:
-        metrics.observe(
-            GapSeen(webhook.room, settings.livekit.tenant, "livekit", webhook.num_dropped, "dropped by the provider")
-        )
     tenant = await _tenant_of_room(webhook.room, webhook.dialed, journal, settings)
+    if webhook.num_dropped and webhook.kind is None:
+        gap = GapSeen(webhook.room, tenant, "livekit", webhook.num_dropped, "dropped by the provider")
+        metrics.observe(gap)
+        gaps.observe(gap)
     event = webhook.event(tenant, clock.now())
     if event is None:
         return Accepted(status="ignored", event=webhook.name, call_id=webhook.room, state="")
@@ -145,7 +172,8 @@ async def _take(
             raise InvalidEvent("tenant_id is needed: the call is not known", details={"fields": ["tenant_id"]})
         tenant = row.tenant
     _require_tenant(tenant, settings)
-    return _accepted(await runtime.submit(to_event(wire, tenant, clock.now()), wait=REPLY_SECONDS), response)
+    receipt = await runtime.submit(to_event(wire, tenant, clock.now()), wait=REPLY_SECONDS)
+    return _accepted(receipt, response, await _reply(receipt, runtime))
 
 
 async def _tenant_of_room(room: str, dialed: str, journal: Journal, settings: AppSettings) -> str:
@@ -160,27 +188,35 @@ def _require_tenant(tenant: str, settings: AppSettings) -> None:
         raise UnknownTenant("The tenant is not known here.", details={"field": "tenant_id"})
 
 
-def _accepted(receipt: Receipt, response: Response) -> Accepted:
-    event, state = receipt.event, receipt.state
-    status = _status(event, state)
+def _accepted(receipt: Receipt, response: Response, actions: list[Action] | None = None) -> Accepted:
+    event, status = receipt.event, _status(receipt)
     if status == "kept":
         response.status_code = 202
     return Accepted(
         status=status,
         event=event.type.value,
         call_id=event.call_id,
-        state=state.value,
+        state=receipt.state.value,
         duplicate=receipt.duplicate,
-        actions=_actions(receipt.turn) if receipt.turn else [],
+        actions=actions or [],
     )
 
 
-def _status(event: Event, state: CallState) -> Literal["processed", "kept", "recorded"]:
-    if state in TERMINAL and event.is_input:
+def _status(receipt: Receipt) -> Literal["processed", "kept", "recorded"]:
+    event, state = receipt.event, receipt.state
+    # A copy of an input that was answered is told so, whatever became of the call since.
+    if not event.is_input or receipt.turn is not None:
+        return "processed"
+    if state in TERMINAL:
         return "recorded"
-    if event.is_input and state in {CallState.INITIALIZING, CallState.CONNECTING}:
-        return "kept"
-    return "processed"
+    return "kept" if state in {CallState.INITIALIZING, CallState.CONNECTING} else "processed"
+
+
+async def _reply(receipt: Receipt, runtime: CallRuntime) -> list[Action]:
+    """What the sender is to do; nothing where the media socket speaks."""
+    if receipt.turn is None or (await runtime.view(receipt.event.call_id)).channel is Channel.MEDIA:
+        return []
+    return _actions(receipt.turn)
 
 
 def _actions(turn: Turn) -> list[Action]:

@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import functools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import timedelta
+from typing import ParamSpec, TypeVar
 
 from orchestrator_calls.events import Event, EventType
 from orchestrator_calls.responder import Collect, HangUp, InputKind, Note, Remember, Say, Step, Transfer, TurnContext
 from orchestrator_kernel.ports import Json, SpeechChunk, SpeechRequest, WordTiming
-from orchestrator_kernel.virtual_time import EPOCH
+from orchestrator_kernel.virtual_time import EPOCH, run
 
 CALL = "call-1"
 TENANT = "t1"
+P = ParamSpec("P")
+T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
+
+
+def virtual(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+    """Run a test on virtual time: hours pass in milliseconds, and always in the same order."""
+
+    @functools.wraps(test)
+    def on_virtual_time(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def main() -> None:
+            await test(*args, **kwargs)
+
+        run(main())
+
+    return on_virtual_time
+
+
+def attempt(function: Callable[[], T], refusal: type[E]) -> tuple[T | None, E | None]:
+    """What a function answers, or how it refuses; any other error is the test's."""
+    try:
+        return function(), None
+    except refusal as error:
+        return None, error
 
 
 def event(
     kind: EventType | str,
     at: float,
+    /,
     *,
-    id: str | None = None,
+    id: str | None = None,  # noqa: A002 - as the event names it
     sequence: int | None = None,
     source: str = "agent",
     call: str = CALL,

@@ -1,0 +1,365 @@
+"""A caller's world around the application: settings, a client that signs what it sends, the application in process, and as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from orchestrator_app.app import create_app
+from orchestrator_app.composition.application import Application, compose
+from orchestrator_app.composition.webhooks import AGENT_SCHEME
+from orchestrator_app.settings import AppSettings
+from orchestrator_kernel.ports import Clock
+
+TOKEN = "operator-token-of-the-tests-0123456789"
+ROOT_KEY = "root-key-of-the-tests-0123456789abcdef"
+AGENT_SECRET = "agent-secret-of-the-tests-0123456789"
+BEARER_KEY = "static-key-of-earlier-agents-0123456789"
+LIVEKIT_KEY = "APItests"
+LIVEKIT_SECRET = "livekit-secret-of-the-tests-0123456789"
+CALLER = "+4915112345678"
+DIALED = "+4930901821"
+TENANT = "harbour"
+AUTHORIZED = {"authorization": f"Bearer {TOKEN}"}
+
+_numbers = itertools.count(1)
+
+
+SHORT = {TENANT: {"name": "The Harbour House", "numbers": (DIALED,), "script": Path(__file__).parent / "short.toml"}}
+"""Tenants whose script is read quickly, for services that do not live long."""
+
+
+def new_call() -> str:
+    """A call id that no other test uses."""
+    return f"call-{os.getpid()}-{next(_numbers)}"
+
+
+def settings(folder: Path, **groups: Any) -> AppSettings:
+    """Settings of a text-only service with secrets of its own; a group given here replaces members of the same group."""
+    base: dict[str, Any] = {
+        "data_dir": folder,
+        "security": {"access_token": TOKEN, "root_key": ROOT_KEY},
+        "agents": {"secrets": {"first": AGENT_SECRET}, "bearer_key": BEARER_KEY},
+        "livekit": {"api_key": LIVEKIT_KEY, "api_secret": LIVEKIT_SECRET, "tenant": TENANT},
+        "speech": {"backends": ()},
+        "tenants": {
+            TENANT: {"name": "The Harbour House", "numbers": (DIALED,), "languages": ("en-US", "de-DE")},
+            "garden": {"name": "The Garden", "numbers": ("+4989123456",), "languages": ("de-DE",)},
+        },
+    }
+    for name, value in groups.items():
+        base[name] = {**base.get(name, {}), **value} if isinstance(value, dict) and name != "tenants" else value
+    return AppSettings.model_validate(base)
+
+
+def sign_livekit(
+    body: bytes,
+    *,
+    key: str = LIVEKIT_KEY,
+    secret: str = LIVEKIT_SECRET,
+    ttl: timedelta = timedelta(minutes=5),
+    digest: str | None = None,
+) -> str:
+    """The `Authorization` of a webhook, made by LiveKit's own SDK."""
+    from livekit import api
+
+    token = api.AccessToken(key, secret).with_ttl(ttl)
+    token = token.with_sha256(base64.b64encode(hashlib.sha256(body).digest()).decode() if digest is None else digest)
+    return str(token.to_jwt())
+
+
+def livekit_webhook(event: str, room: str, number: int | None = None, **members: Any) -> bytes:
+    """A webhook in LiveKit's native format."""
+    count = next(_numbers) if number is None else number
+    body = {
+        "event": event,
+        "id": f"EV_{room}_{count}",
+        "createdAt": str(int(time.time())),
+        "room": {"sid": f"RM_{room}", "name": room},
+        **members,
+    }
+    return json.dumps(body).encode()
+
+
+def sip_caller(**attributes: str) -> dict[str, Any]:
+    """The participant that stands for a caller on the telephone."""
+    numbers = {"sip.phoneNumber": CALLER, "sip.trunkPhoneNumber": DIALED}
+    return {"sid": "PA_1", "identity": "sip_caller", "kind": "SIP", "attributes": {**numbers, **attributes}}
+
+
+@dataclass
+class Client:
+    """Sends requests as operators, agents and LiveKit servers do."""
+
+    http: httpx.AsyncClient
+    url: str = "http://localhost"
+    application: Application | None = None
+    sequences: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def app(self) -> Application:
+        """The composed application, where it runs in this process."""
+        assert self.application is not None
+        return self.application
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.http.get(path, params=params or None, headers=AUTHORIZED)
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        return await self.http.post(path, json=body, headers={**AUTHORIZED, **headers})
+
+    async def start(self, *, caller: str = CALLER, tenant: str = TENANT, **members: Any) -> dict[str, Any]:
+        answer = await self.post("/v1/call/start", {"caller_id": caller, "tenant_id": tenant, **members})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def signed(
+        self,
+        body: bytes,
+        *,
+        path: str = "/call/event",
+        secret: str = AGENT_SECRET,
+        at: datetime | None = None,
+        **headers: str,
+    ) -> httpx.Response:
+        """A body as a media agent signs it."""
+        proof = AGENT_SCHEME.sign(body, at or datetime.now(UTC), SecretStr(secret))
+        return await self.http.post(
+            path, content=body, headers={"content-type": "application/json", **proof, **headers}
+        )
+
+    def next_event(self, call_id: str, kind: str, *, tenant: str | None = TENANT, **data: Any) -> dict[str, Any]:
+        """The agent's next event of a call, counted."""
+        number = self.sequences[call_id] = self.sequences.get(call_id, 0) + 1
+        event = {
+            "event_id": f"{call_id}-{number}",
+            "type": kind,
+            "call_id": call_id,
+            "sequence": number,
+            "occurred_at": datetime.now(UTC).isoformat(),
+            "data": data,
+        }
+        return event if tenant is None else {**event, "tenant_id": tenant}
+
+    async def event(self, call_id: str, kind: str, *, tenant: str | None = TENANT, **data: Any) -> dict[str, Any]:
+        """Send the agent's next event of a call; its answer."""
+        body = json.dumps(self.next_event(call_id, kind, tenant=tenant, **data)).encode()
+        answer = await self.signed(body)
+        assert answer.status_code in {200, 202}, answer.text
+        return dict(answer.json())
+
+    async def says(self, call_id: str, text: str, **data: Any) -> dict[str, Any]:
+        return await self.event(call_id, "transcription", text=text, final=True, **data)
+
+    async def webhook(self, body: bytes, authorization: str | None = None) -> httpx.Response:
+        headers = {"content-type": "application/webhook+json"}
+        if authorization != "":
+            headers["authorization"] = authorization or sign_livekit(body)
+        return await self.http.post("/v1/livekit/webhook", content=body, headers=headers)
+
+    async def view(self, call_id: str) -> dict[str, Any]:
+        answer = await self.get(f"/v1/calls/{call_id}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def until(self, call_id: str, state: str, limit: float = 5.0) -> dict[str, Any]:
+        """The call once it is in this state."""
+        async with asyncio.timeout(limit):
+            while (view := await self.view(call_id))["state"] != state:
+                await asyncio.sleep(0.01)
+        return view
+
+
+def as_documented(app: FastAPI) -> Callable[[httpx.Response], Awaitable[None]]:
+    """A hook that fails on every answer which the application's OpenAPI document does not list."""
+    operations = [
+        (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path) + r"\Z"), listed)
+        for path, listed in app.openapi()["paths"].items()
+    ]
+
+    async def check(answer: httpx.Response) -> None:
+        path, method = answer.request.url.path, answer.request.method.lower()
+        for pattern, listed in operations:
+            if method in listed and pattern.match(path):
+                responses = listed[method]["responses"]
+                status = str(answer.status_code)
+                assert status in responses, f"{method} {path} answered {status}, which is not documented"
+                media_type = answer.headers.get("content-type", "").partition(";")[0]
+                assert media_type in responses[status].get("content", {media_type: {}})
+                if media_type == "application/problem+json":
+                    await answer.aread()
+                    examples = responses[status]["content"][media_type]["examples"]
+                    assert answer.json()["code"] in examples, (
+                        f"{method} {path}: {answer.json()['code']} is not documented"
+                    )
+
+    return check
+
+
+@asynccontextmanager
+async def running(configured: AppSettings, *, clock: Clock | None = None) -> AsyncGenerator[Client, None]:
+    """The application in this process, asked without a network."""
+    application = compose(configured, clock=clock)
+    app = create_app(application)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url="http://localhost",
+            event_hooks={"response": [as_documented(app)]},
+        ) as http,
+    ):
+        yield Client(http, application=application)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield  # they are the test runner's
+
+
+@asynccontextmanager
+async def listening(configured: AppSettings) -> AsyncGenerator[Client, None]:
+    """The application in this process behind a real server on a free loopback port."""
+    application = compose(configured)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(create_app(application), log_config=None, access_log=False, lifespan="on")
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(20):
+            while not server.started:
+                assert not task.done(), "the server did not start"
+                await asyncio.sleep(0.01)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        try:
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+                yield Client(http, url, application)
+        finally:
+            server.should_exit = True
+            async with asyncio.timeout(20):
+                await task
+
+
+# --- the command line ---------------------------------------------------------------------------------------------------------
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment without any setting of the application, and with these."""
+    from orchestrator_app.settings import OLD_NAMES
+
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
+    for name in OLD_NAMES:
+        kept.pop(name, None)
+    return {**kept, "COLUMNS": "200", **variables}
+
+
+def command(*arguments: str, folder: Path, limit: float = 40, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`orchestrator …`, run in this folder to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator_app", *arguments],
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=limit,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+class Process:
+    """`orchestrator serve --json` as a process of its own; all that it writes is kept."""
+
+    def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator_app", "serve", "--port", "0", "--json", *arguments],
+            cwd=folder,
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.pid = self._process.pid
+        self._log = bytearray()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self.kill()
+            raise AssertionError(self.log)
+        self.told: dict[str, Any] = json.loads(line)
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._log += line
+
+    @property
+    def log(self) -> str:
+        return self._log.decode()
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, limit: float = 20) -> int:
+        """The exit code; the log is complete then."""
+        code = self._process.wait(limit)
+        self._close()
+        return code
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(20)
+        self._close()
+
+    def _close(self) -> None:
+        self._reading.join(20)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self.kill()
+        else:
+            self._close()
+
+
+@asynccontextmanager
+async def client_of(process: Process) -> AsyncGenerator[Client, None]:
+    """A client of a process that was given the secrets of this module."""
+    async with httpx.AsyncClient(base_url=process.told["url"], trust_env=False, timeout=20) as http:
+        yield Client(http, process.told["url"])
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
