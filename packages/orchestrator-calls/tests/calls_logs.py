@@ -172,13 +172,13 @@ def _step(scene: Scene) -> None:
 def _end(scene: Scene) -> None:
     match scene.draw(st.sampled_from(["livekit", "agent", "fatal", "open", "long"])):
         case "livekit":
-            scene.happen("call_ended", 1.2, source="livekit", reason="caller left")
+            scene.happen("call_ended", scene.gap(0.1, 1.2), source="livekit", reason="caller left")
         case "agent":
-            scene.happen("call_ended", 1.2, reason="done")
+            scene.happen("call_ended", scene.gap(0.03, 1.2), reason="done")
             if scene.draw(st.booleans()):
                 scene.happen("transcription", 0.05, text="too late", final=True)
         case "fatal":
-            scene.happen("error", 0.9, message="no audio", fatal=True)
+            scene.happen("error", scene.gap(0.03, 0.9), message="no audio", fatal=True)
         case "long":
             scene.log.tail = 45.0
         case _:

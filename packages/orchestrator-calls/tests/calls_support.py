@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from orchestrator_calls.events import Event, EventType
-from orchestrator_calls.responder import Collect, HangUp, InputKind, Note, Remember, Say, Step, Transfer, TurnContext
-from orchestrator_kernel.ports import Json, SpeechChunk, SpeechRequest, WordTiming
-from orchestrator_kernel.virtual_time import EPOCH, run
+from orchestrator_calls.call import Call
+from orchestrator_calls.events import CallState, Event, EventType
+from orchestrator_calls.journal import Appended, JournalUnavailable, MemoryJournal
+from orchestrator_calls.notices import Notice
+from orchestrator_calls.responder import (
+    Collect,
+    HangUp,
+    InputKind,
+    Note,
+    Remember,
+    Responder,
+    Say,
+    Step,
+    Transfer,
+    TurnContext,
+)
+from orchestrator_calls.runtime import CallRuntime, Receipt
+from orchestrator_kernel.ports import Clock, Json, Speech, SpeechChunk, SpeechRequest, WordTiming
+from orchestrator_kernel.virtual_time import EPOCH, LoopClock, run
 
 CALL = "call-1"
 TENANT = "t1"
@@ -124,3 +141,79 @@ class Leg:
 
     def texts(self) -> list[str]:
         return [str(message["text"]) for _, message in self.controls if message["type"] == "speech"]
+
+
+class FlakyJournal(MemoryJournal):
+    """A journal that can be away, slow, or refuse, and forgets nothing."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self.away = False
+        self.marking = True
+        self.delay = 0.0
+        self.refusal: Exception | None = None
+        self.attempts = 0
+
+    async def append(self, events: Sequence[Event]) -> list[Appended]:
+        self.attempts += 1
+        await asyncio.sleep(self.delay)
+        if self.refusal is not None:
+            raise self.refusal
+        if self.away:
+            raise JournalUnavailable("the disk is full")
+        return await super().append(events)
+
+    async def mark(self, call_id: str, state: CallState, caller: str = "") -> None:
+        if self.away or not self.marking:
+            raise JournalUnavailable("the disk is full")
+        await super().mark(call_id, state, caller)
+
+
+@dataclass
+class Stage:
+    """A runtime on virtual time with its journal, and what it told."""
+
+    runtime: CallRuntime
+    journal: FlakyJournal
+    notices: list[Notice]
+
+    async def tell(self, kind: str, /, wait: float = 0.0, **options: Any) -> Receipt:
+        """Submit an event that happens now."""
+        return await self.runtime.submit(event(kind, asyncio.get_running_loop().time(), **options), wait=wait)
+
+    async def call(self, call: str = CALL) -> Call:
+        return await self.runtime.view(call)
+
+    async def said(self, call: str = CALL) -> list[str]:
+        """Every sentence of the orchestrator."""
+        return [each.text for turn in (await self.call(call)).turns.values() for each in turn.sentences]
+
+    async def kept(self, call: str = CALL) -> list[str]:
+        """The types of all events in the journal."""
+        return [each.type.value for each in await self.journal.read(call)]
+
+    def told(self, kind: type[T]) -> list[T]:
+        return [notice for notice in self.notices if isinstance(notice, kind)]
+
+
+@asynccontextmanager
+async def working(
+    responder: Responder | None = None,
+    *,
+    journal: FlakyJournal | None = None,
+    voice: Speech | None = None,
+    **options: Any,
+) -> AsyncIterator[Stage]:
+    """A runtime that answers with `Echo` and speaks with `Metronome` unless told otherwise."""
+    clock, notices = LoopClock(), list[Notice]()
+    journal = journal or FlakyJournal(clock)
+    runtime = CallRuntime(
+        journal=journal,
+        responder=lambda _: responder or Echo(),
+        speech=voice or Metronome(),
+        clock=clock,
+        observe=notices.append,
+        **options,
+    )
+    async with runtime:
+        yield Stage(runtime, journal, notices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from app_support import Commands, settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -18,10 +21,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both databases as the first start makes them."""
-    import asyncio
-
-    from app_support import settings
-
     from orchestrator_app.composition.database import migrate, open_databases
 
     folder = tmp_path_factory.mktemp("migrated")
@@ -47,3 +46,9 @@ def data(migrated: Path, tmp_path: Path) -> Path:
 def module_data(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `data`, for all tests of a module."""
     return Path(shutil.copytree(migrated, tmp_path_factory.mktemp("module") / "data"))
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Runs `orchestrator …`."""
+    return Commands(capfd, monkeypatch)

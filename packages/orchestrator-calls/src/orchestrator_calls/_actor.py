@@ -8,75 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import tzinfo
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from orchestrator_calls import decide as deciding
 from orchestrator_calls._answering import Answering
+from orchestrator_calls._asking import context_of, opening
+from orchestrator_calls._environment import Arrived, Environment, Media, Message, Stop, Wrote
 from orchestrator_calls._keeper import Keeper
 from orchestrator_calls._mailbox import Mailbox
 from orchestrator_calls._speaking import Speaking, order_message, report_payload
 from orchestrator_calls._steps import to_json
 from orchestrator_calls._waiters import Waiters
 from orchestrator_calls.call import Call, Channel, SentenceState, Turn, TurnOutcome
-from orchestrator_calls.decide import Policy
 from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, Event, EventType
-from orchestrator_calls.journal import CallRow, Journal
-from orchestrator_calls.notices import EventKept, GapSeen, Notice, StateChanged, TurnTimed
+from orchestrator_calls.journal import CallRow
+from orchestrator_calls.notices import EventKept, GapSeen, StateChanged, TurnTimed
 from orchestrator_calls.ordering import Gap, Sequencer
 from orchestrator_calls.playback import Player, Report
-from orchestrator_calls.responder import Responder, Transfer, TurnContext, TurnInput
-from orchestrator_kernel.ports import Clock, Json, Speech
+from orchestrator_calls.responder import Transfer
+from orchestrator_kernel.ports import Json
 
-__all__ = ["Actor", "Environment"]
+__all__ = ["Actor"]
 
 logger = logging.getLogger(__name__)
 
 URGENT: Final = frozenset({EventType.DTMF, EventType.SPEECH_STARTED, EventType.CALL_ENDED, EventType.HOLD})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """What every actor of a runtime shares."""
-
-    journal: Journal
-    clock: Clock
-    policy: Policy
-    responder: Callable[[str], Responder]
-    speech: Speech | None
-    voice: Callable[[str, str], str | None]
-    pseudonym: Callable[[str, str], str]
-    zone: Callable[[str], tzinfo]
-    observe: Callable[[Notice], None]
-    answer_timeout: float
-    places: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    event: Event
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Wrote:
-    """The responder wrote something."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Media:
-    player: Player
-    ended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    pass
-
-
-Message = _Arrived | _Wrote | _Media | Report | _Stop
 
 
 class Actor:
@@ -90,7 +47,7 @@ class Actor:
         self._sequencer = Sequencer(environment.policy.reorder_window)
         self._keeper = Keeper(call, environment.journal, environment.clock, environment.observe)
         self._own, self._keep = self._keeper.own, self._keeper.keep
-        self._answering = Answering(lambda: self.mailbox.post(_Wrote()), environment.answer_timeout)
+        self._answering = Answering(lambda: self.mailbox.post(Wrote()), environment.answer_timeout)
         self._speaking = Speaking(call, environment.voice)
         self._since: dict[str, float] = {}
         self._timers: dict[str, float] = {}
@@ -109,7 +66,7 @@ class Actor:
 
     def deliver(self, event: Event, at: float) -> None:
         """Hand over a journalled event that came in at `at` (monotonic), into the place reserved for it."""
-        self.mailbox.deliver(_Arrived(event, at), urgent=event.type in URGENT)
+        self.mailbox.deliver(Arrived(event, at), urgent=event.type in URGENT)
 
     def resume(self, events: Sequence[Event]) -> None:
         """Continue from the journal: the past is folded, inputs that were never answered are answered now."""
@@ -120,11 +77,11 @@ class Actor:
 
     def attach(self, player: Player) -> None:
         """From now on speak through this player."""
-        self.mailbox.post(_Media(player))
+        self.mailbox.post(Media(player))
 
     def detach(self, player: Player) -> None:
         """The player's leg is gone."""
-        self.mailbox.post(_Media(player, ended=True))
+        self.mailbox.post(Media(player, ended=True))
 
     def report(self, report: Report) -> None:
         """Take a report of playback in."""
@@ -136,7 +93,7 @@ class Actor:
 
     def stop(self) -> None:
         """End the actor, not the call: the call can be resumed from its journal."""
-        self.mailbox.post(_Stop())
+        self.mailbox.post(Stop())
 
     # --- the loop -----------------------------------------------------------------------------------------------------------
 
@@ -182,15 +139,15 @@ class Actor:
 
     async def _handle(self, message: Message) -> None:
         match message:
-            case _Arrived(event, at):
+            case Arrived(event, at):
                 await self._arrived(event, at)
-            case _Wrote():
+            case Wrote():
                 await self._take_answer()
             case Report():
                 await self._keep([self._report_event(message)])
-            case _Media(player, ended):
+            case Media(player, ended):
                 await self._media(player, ended=ended)
-            case _Stop():
+            case Stop():
                 self._stopped = True
 
     async def _arrived(self, event: Event, at: float) -> None:
@@ -293,18 +250,7 @@ class Actor:
 
     def _ask(self, intent: deciding.Ask) -> bool:
         self._cut_short(intent.turn)
-        payload: dict[str, Json] = {
-            "turn": intent.turn,
-            "kind": intent.kind.value,
-            "inputs": list(intent.inputs),
-            "text": intent.text,
-            "language": intent.language,
-            "confidence": intent.confidence,
-            "repeats": intent.repeats,
-            "sensitive": intent.sensitive,
-            "interrupted": intent.interrupted,
-        }
-        self._keeper.apply_now_keep_later(self._own(EventType.TURN_OPENED, intent.turn, payload))
+        self._keeper.apply_now_keep_later(self._own(EventType.TURN_OPENED, intent.turn, opening(intent)))
         since = [self._since.pop(each, None) for each in intent.inputs]
         self._since[intent.turn] = next((at for at in reversed(since) if at is not None), self._env.clock.monotonic())
         self._begin(self.call.turns[intent.turn])
@@ -320,24 +266,9 @@ class Actor:
             self._keeper.apply_now_keep_later(self._interruption(turn, by))
 
     def _begin(self, turn: Turn) -> None:
-        call = self.call
-        context = TurnContext(
-            call_id=call.id,
-            tenant=call.tenant,
-            turn=turn.id,
-            language=call.language,
-            input=TurnInput(
-                kind=turn.kind,
-                text=turn.text,
-                language=turn.language,
-                confidence=turn.confidence,
-                repeats=turn.repeats,
-            ),
-            memory=call.memory,
-            history=call.history(before=turn.id),
-            now=turn.opened_at.astimezone(self._env.zone(self.call.tenant)),
-        )
-        self._answering.begin(self._env.responder(call.tenant), context)
+        tenant = self.call.tenant
+        context = context_of(self.call, turn, self._env.zone(tenant))
+        self._answering.begin(self._env.responder(tenant), context)
 
     async def _take_answer(self) -> None:
         """Commit all that the responder has written by now with one write."""

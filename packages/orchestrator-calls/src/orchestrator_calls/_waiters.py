@@ -19,8 +19,8 @@ class Waiters:
 
     async def answered(self, event_id: str, limit: float) -> Turn | None:
         """The answered turn that this input belongs to (or that has this id); None when there was none within `limit` seconds."""
-        turn = self._turn_of(event_id)
-        if turn is not None and turn.outcome is not None:
+        done, turn = self._known(event_id)
+        if done:
             return turn
         waiter = self._waiting.setdefault(event_id, asyncio.get_running_loop().create_future())
         try:
@@ -33,8 +33,8 @@ class Waiters:
     def resolve(self) -> None:
         """Answer those who wait for a turn that is closed, or that will not come."""
         for event_id in list(self._waiting):
-            turn = self._turn_of(event_id)
-            if (turn is not None and turn.outcome is not None) or (turn is None and self._without_turn(event_id)):
+            done, turn = self._known(event_id)
+            if done:
                 self._settle(event_id, turn)
 
     def give_up(self) -> None:
@@ -46,6 +46,13 @@ class Waiters:
         waiter = self._waiting.pop(event_id)
         if not waiter.done():
             waiter.set_result(turn)
+
+    def _known(self, event_id: str) -> tuple[bool, Turn | None]:
+        """Whether there is nothing to wait for any more, and the turn if there is one."""
+        turn = self._turn_of(event_id)
+        if turn is None:
+            return self._without_turn(event_id), None
+        return turn.outcome is not None, turn
 
     def _turn_of(self, event_id: str) -> Turn | None:
         if event_id in self._call.turns:

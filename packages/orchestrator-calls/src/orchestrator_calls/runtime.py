@@ -11,20 +11,21 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from orchestrator_calls._actor import Actor, Environment
-from orchestrator_calls.call import Call, Turn, fold
+from orchestrator_calls._actor import Actor
+from orchestrator_calls._environment import Environment
+from orchestrator_calls._receipt import CallNotFound, Draining, Receipt, TooManyCalls
+from orchestrator_calls.call import Call, fold
 from orchestrator_calls.decide import Policy
 from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, CallState, Event, EventType, Origin, text_of
 from orchestrator_calls.journal import CallOfAnotherTenant, CallRow, Journal, JournalUnavailable
 from orchestrator_calls.notices import Notice
 from orchestrator_calls.playback import MediaClosed, MediaSink, Player
 from orchestrator_calls.responder import Responder
-from orchestrator_kernel.exceptions import OrchestratorError, RateLimitError, ValidationError
+from orchestrator_kernel.exceptions import OrchestratorError, ValidationError
 from orchestrator_kernel.ports import Clock, Erased, Speech, SpeechUnavailable, SystemClock
 
 __all__ = ["CallNotFound", "CallRuntime", "Draining", "Receipt", "TooManyCalls"]
@@ -35,42 +36,6 @@ STOP_LIMIT: Final = 5.0
 """Seconds that calls have to come to rest when the runtime is stopped; what is under way then is cut off, and nothing is lost."""
 
 T = TypeVar("T")
-
-
-class CallNotFound(ValidationError):
-    """No call has this id."""
-
-    default_code = "call_not_found"
-    default_status = 404
-
-
-class TooManyCalls(RateLimitError):
-    """The process has as many calls as it may."""
-
-    default_code = "too_many_calls"
-
-
-class Draining(OrchestratorError):
-    """The process is ending and takes no new calls."""
-
-    default_code = "draining"
-    default_status = 503
-    default_retryable = True
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a submitted event.
-
-    Attributes:
-        duplicate: It had been taken in before; nothing happened a second time.
-        turn: The answered turn it belongs to, where the sender waited for one.
-    """
-
-    event: Event
-    state: CallState
-    duplicate: bool
-    turn: Turn | None = None
 
 
 def _quiet(_notice: Notice) -> None:

@@ -120,6 +120,11 @@ class LiveKitSettings(Settings):
             raise ValueError("api_key and api_secret belong together")
         return self
 
+    @property
+    def configured(self) -> bool:
+        """Whether there is a key that a webhook could be signed with."""
+        return self.api_key is not None or bool(self.more_keys)
+
 
 class AgentSettings(Settings):
     """How media agents prove their events."""
@@ -224,7 +229,16 @@ class AppSettings(Settings):
     speech: SpeechSettings = SpeechSettings()
     calls: CallSettings = CallSettings()
     log: LogSettings = LogSettings()
-    tenants: Mapping[str, TenantSettings] = Field(default_factory=lambda: {"default": TenantSettings()}, min_length=1)
+    tenants: Mapping[str, TenantSettings] = Field(
+        default_factory=dict[str, TenantSettings],
+        validate_default=True,
+        description="By their id; one called default when there is none.",
+    )
+
+    @field_validator("tenants")
+    @classmethod
+    def _at_least_one(cls, value: Mapping[str, TenantSettings]) -> Mapping[str, TenantSettings]:
+        return value or {"default": TenantSettings()}
 
     @model_validator(mode="after")
     def _tenants_fit(self) -> Self:
@@ -234,7 +248,7 @@ class AppSettings(Settings):
                 if number in owners:
                     raise ValueError(f"tenants {owners[number]} and {name} have a number in common")
                 owners[number] = name
-        if self.livekit.tenant not in self.tenants:
+        if self.livekit.configured and self.livekit.tenant not in self.tenants:
             raise ValueError(f"livekit.tenant {self.livekit.tenant} is no tenant; there is {', '.join(self.tenants)}")
         return self
 

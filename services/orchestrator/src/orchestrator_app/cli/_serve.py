@@ -66,7 +66,12 @@ def run_serve(*, host: str | None, port: int | None, config: Path | None, data: 
     settings = load_settings(config, data_dir=data, server__host=host, server__port=port).value
     configure_logging(settings)
     application = compose(settings)
-    listener = _listen(settings.server.host, settings.server.port)
+    with _listen(settings.server.host, settings.server.port) as listener:
+        _serve(application, listener, as_json=as_json)
+
+
+def _serve(application: Application, listener: socket.socket, *, as_json: bool) -> None:
+    settings = application.settings
     shown = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
     url = f"http://{shown}:{listener.getsockname()[1]}"
     server = _Server(

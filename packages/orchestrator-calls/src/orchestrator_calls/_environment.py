@@ -1,0 +1,63 @@
+"""What every actor of a runtime shares, and the messages it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from orchestrator_calls.decide import Policy
+from orchestrator_calls.events import Event
+from orchestrator_calls.journal import Journal
+from orchestrator_calls.notices import Notice
+from orchestrator_calls.playback import Player, Report
+from orchestrator_calls.responder import Responder
+from orchestrator_kernel.ports import Clock, Speech
+
+__all__ = ["Arrived", "Environment", "Media", "Message", "Stop", "Wrote"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What every actor of a runtime shares; its parts are the arguments of `CallRuntime`."""
+
+    journal: Journal
+    clock: Clock
+    policy: Policy
+    responder: Callable[[str], Responder]
+    speech: Speech | None
+    voice: Callable[[str, str], str | None]
+    pseudonym: Callable[[str, str], str]
+    zone: Callable[[str], tzinfo]
+    observe: Callable[[Notice], None]
+    answer_timeout: float
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A journalled event, and when it came in (monotonic seconds)."""
+
+    event: Event
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """The responder wrote something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A media leg came, or is gone."""
+
+    player: Player
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The actor is to end, not the call."""
+
+
+Message = Arrived | Wrote | Media | Report | Stop

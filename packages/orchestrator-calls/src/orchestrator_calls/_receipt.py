@@ -1,0 +1,47 @@
+"""What the runtime answers to an event, and how it refuses one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator_calls.call import Turn
+from orchestrator_calls.events import CallState, Event
+from orchestrator_kernel.exceptions import OrchestratorError, RateLimitError, ValidationError
+
+__all__ = ["CallNotFound", "Draining", "Receipt", "TooManyCalls"]
+
+
+class CallNotFound(ValidationError):
+    """No call has this id."""
+
+    default_code = "call_not_found"
+    default_status = 404
+
+
+class TooManyCalls(RateLimitError):
+    """The process has as many calls as it may."""
+
+    default_code = "too_many_calls"
+
+
+class Draining(OrchestratorError):
+    """The process is ending and takes no new calls."""
+
+    default_code = "draining"
+    default_status = 503
+    default_retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a submitted event.
+
+    Attributes:
+        duplicate: It had been taken in before; nothing happened a second time.
+        turn: The answered turn it belongs to, where the sender waited for one.
+    """
+
+    event: Event
+    state: CallState
+    duplicate: bool
+    turn: Turn | None = None
