@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from orchestrator_calls.responder import Collect, HangUp, Note, Remember, Say, Step, Transfer
+from orchestrator_calls.responder import Act, Collect, HangUp, Note, Remember, Say, Step, Transfer
 from orchestrator_kernel.ports import Json
 
 __all__ = ["from_json", "to_json"]
@@ -24,6 +24,8 @@ def to_json(step: Step) -> dict[str, Json]:
                 "timeout": step.timeout,
                 "sensitive": step.sensitive,
             }
+        case Act(name, arguments):
+            return {"step": "act", "name": name, "arguments": arguments}
         case Transfer(target, reason):
             return {"step": "transfer", "target": target, "reason": reason}
         case HangUp(reason):
@@ -51,6 +53,8 @@ def from_json(data: Mapping[str, Json]) -> Step:
                 timeout=cast("float", values["timeout"]),
                 sensitive=bool(values["sensitive"]),
             )
+        case "act":
+            return Act(str(values["name"]), cast("Mapping[str, Json]", values["arguments"]))
         case "transfer":
             return Transfer(str(values["target"]), str(values["reason"]))
         case "hang_up":

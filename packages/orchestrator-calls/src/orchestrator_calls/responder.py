@@ -13,9 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from orchestrator_calls.actions import ActionOutcome
 from orchestrator_kernel.ports import Json
 
 __all__ = [
+    "Act",
     "Collect",
     "Exchange",
     "HangUp",
@@ -38,6 +40,7 @@ class InputKind(StrEnum):
     SPEECH = "speech"
     DIGITS = "digits"
     SILENCE = "silence"
+    OUTCOME = "outcome"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +48,14 @@ class TurnInput:
     """What the caller did.
 
     Attributes:
-        kind: Greeting is the start of the call; silence means that the caller said nothing for the time the policy gives.
+        kind: Greeting is the start of the call; silence means that the caller said nothing for the time the policy gives; outcome that an
+            action which an earlier turn asked for has ended.
         text: The words, or the digits; empty for greeting and silence.
         language: The language the recognizer heard, BCP 47, where it told one.
         confidence: The recognizer's, 0 to 1, where it told one.
         repeats: For silence: the how-manieth in a row, from 1.
+        action: For outcome: the action's name.
+        outcome: For outcome: how it ended.
     """
 
     kind: InputKind
@@ -57,6 +63,8 @@ class TurnInput:
     language: str | None = None
     confidence: float | None = None
     repeats: int = 0
+    action: str = ""
+    outcome: ActionOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,14 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """Carry out the tenant's action `name` with what the caller confirmed; its outcome opens a turn of its own."""
+
+    name: str
+    arguments: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """End the call once what was said before is spoken."""
 
@@ -144,7 +160,7 @@ class Remember:
     memory: Mapping[str, Json]
 
 
-Step = Say | Collect | Transfer | HangUp | Note | Remember
+Step = Say | Collect | Act | Transfer | HangUp | Note | Remember
 
 
 class Responder(Protocol):
