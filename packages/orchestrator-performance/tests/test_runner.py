@@ -169,6 +169,13 @@ def test_a_file_runs_as_a_script_and_by_the_module(write: Write):
         assert done.stdout.startswith("good  [")
 
 
+def test_a_file_may_import_its_neighbours(write: Write, capsys: pytest.CaptureFixture[str]):
+    folder = write(neighbour_of_a_bench="NAME = 'borrowed'\n")
+    write(bench_borrows=PASSES.replace("'good'", "NAME").replace('"good"', "NAME") + "\nfrom neighbour_of_a_bench import NAME\n")
+    assert main([str(folder), "--quick"]) == 0
+    assert capsys.readouterr().out.startswith("borrowed  [")
+
+
 def test_wrong_options_exit_2(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as caught:
         main(["--fast", "x"])

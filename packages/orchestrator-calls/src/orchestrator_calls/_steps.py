@@ -11,7 +11,7 @@ from orchestrator_kernel.ports import Json
 __all__ = ["from_json", "to_json"]
 
 
-def to_json(step: Step) -> dict[str, Json]:
+def to_json(step: Step) -> dict[str, Json]:  # noqa: PLR0911 - one line per kind of step
     """A flat object with the step's kind under `step`."""
     match step:
         case Say(text, language):
@@ -36,7 +36,7 @@ def to_json(step: Step) -> dict[str, Json]:
             return {"step": "remember", "memory": memory}
 
 
-def from_json(data: Mapping[str, Json]) -> Step:
+def from_json(data: Mapping[str, Json]) -> Step:  # noqa: PLR0911 - one line per kind of step
     """The step that `to_json` wrote.
 
     Raises:

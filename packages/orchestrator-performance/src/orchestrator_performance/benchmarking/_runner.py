@@ -117,6 +117,10 @@ def _load(path: Path) -> Iterable[Bench]:
     module = importlib.util.module_from_spec(spec)
     # dataclasses look their module up by name
     sys.modules[name] = module
+    # as for any script, its neighbours can be imported
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
     spec.loader.exec_module(module)
     benches = getattr(module, "benches", None)
     if not callable(benches):
