@@ -56,8 +56,8 @@ class Ear:
 class Callers:
     """Calls that are interrupted, each at its own moment of the sentence; `TOGETHER` of them at once."""
 
-    def __init__(self, runtime: CallRuntime, words: tuple[WordTiming, ...], moments: Iterable[int]) -> None:
-        self.runtime = runtime
+    def __init__(self, words: tuple[WordTiming, ...], moments: Iterable[int]) -> None:
+        self.runtime: CallRuntime
         self.words = words
         self.moments = list(moments)
         self.cleared: dict[str, asyncio.Future[Mapping[str, Json]]] = {}
@@ -94,7 +94,9 @@ class Callers:
         least = sum(word.end_ms <= (fully - FRAME) * 1000 for word in self.words)
         most = sum(word.end_ms <= (min(fully, sent) + 2 * FRAME) * 1000 for word in self.words)
         if not least <= kept <= most:
-            raise AssertionError(f"{kept} words kept, {least} to {most} were played after {fully * 1000:.0f} ms: {heard}")
+            raise AssertionError(
+                f"{kept} words kept, {least} to {most} were played after {fully * 1000:.0f} ms: {heard}"
+            )
 
     def observe(self, notice: Notice) -> None:
         if isinstance(notice, EventKept) and notice.event.type is EventType.PLAYBACK_CLEARED:
@@ -113,20 +115,18 @@ async def barge_in() -> LatencyReport:
             await voice.warm()
             chunks = [each async for each in voice.synthesize(SpeechRequest(text=SENTENCE, language="en-US"))]
             words = tuple(itertools.chain.from_iterable(chunk.words for chunk in chunks))
-            callers: list[Callers] = []
-            responder = Recites()
+            moments = range(EVERY_MS, words[-1].end_ms - 2 * EVERY_MS, EVERY_MS)
+            callers, responder = Callers(words, moments), Recites()
             runtime = CallRuntime(
                 journal=kept,
                 responder=lambda _: responder,
                 speech=voice,
-                observe=lambda notice: callers[0].observe(notice),
+                observe=callers.observe,
             )
-            await stack.enter_async_context(runtime)
-            moments = range(EVERY_MS, words[-1].end_ms - 2 * EVERY_MS, EVERY_MS)
-            callers.append(Callers(runtime, words, moments))
+            callers.runtime = await stack.enter_async_context(runtime)
             return await trials(
                 f"barge-in at every {EVERY_MS} ms of a sentence ({len(moments)} calls): event in to silence",
-                callers[0].silenced,
+                callers.silenced,
                 moments,
                 gates=Gate(at_most_ms=20, percentile=99),
             )

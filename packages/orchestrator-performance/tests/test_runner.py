@@ -171,7 +171,10 @@ def test_a_file_runs_as_a_script_and_by_the_module(write: Write):
 
 def test_a_file_may_import_its_neighbours(write: Write, capsys: pytest.CaptureFixture[str]):
     folder = write(neighbour_of_a_bench="NAME = 'borrowed'\n")
-    write(bench_borrows=PASSES.replace("'good'", "NAME").replace('"good"', "NAME") + "\nfrom neighbour_of_a_bench import NAME\n")
+    write(
+        bench_borrows=PASSES.replace("'good'", "NAME").replace('"good"', "NAME")
+        + "\nfrom neighbour_of_a_bench import NAME\n"
+    )
     assert main([str(folder), "--quick"]) == 0
     assert capsys.readouterr().out.startswith("borrowed  [")
 
