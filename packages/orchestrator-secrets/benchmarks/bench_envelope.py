@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from orchestrator_kernel.ports import SealScope, SystemClock
 from orchestrator_performance.benchmarking import Bench, Contender, Gate, Report, acompare, run_main
 from orchestrator_secrets.envelope import EnvelopeConfig, EnvelopeSealer, MasterKeyFile, MemoryKeyStore, Wrapped
-from orchestrator_secrets.migrations import upgrade
+from orchestrator_secrets.migrations import HISTORY
 from orchestrator_secrets.sql_key_store import SqlKeyStore
 
 DATA = os.urandom(200)
@@ -117,7 +117,7 @@ async def over_sql() -> Report:
         async with engine.connect() as connection:
             await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         async with engine.begin() as connection:
-            await connection.run_sync(upgrade)
+            await connection.run_sync(HISTORY.upgrade)
         keys = MasterKeyFile(Path(folder) / "master.keys")
         sealer = EnvelopeSealer(keys, SqlKeyStore(engine), clock=SystemClock())
         people = [scope(number) for number in range(50)]

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -98,10 +98,15 @@ def _check_base_url(url: str) -> None:
         raise ConfigurationError("base_url must not have a query or a fragment", details=details)
 
 
-def create_client(config: HttpClientConfig) -> httpx.AsyncClient:
+def create_client(
+    config: HttpClientConfig,
+    *,
+    wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None,
+) -> httpx.AsyncClient:
     """A client whose cancelled requests cost no connection. Use it in one event loop, and close it.
 
-    Proxies and certificates named by environment variables are ignored, and answers are asked for without compression.
+    Proxies and certificates named by environment variables are ignored, and answers are asked for without compression. `wrap` puts a
+    transport of yours around ours, for example one that retries.
 
     Raises:
         ConfigurationError: The extra is not installed, httpx refuses `base_url`, or `ca_file` cannot be read.
@@ -123,8 +128,9 @@ def create_client(config: HttpClientConfig) -> httpx.AsyncClient:
         base_url = httpx.URL(config.base_url)
     except httpx.InvalidURL:
         raise ConfigurationError("base_url is not a URL", details={"setting": "base_url"}) from None
+    transport: httpx.AsyncBaseTransport = CancelSafeTransport(inner, config.max_connections)
     return httpx.AsyncClient(
-        transport=CancelSafeTransport(inner, config.max_connections),
+        transport=transport if wrap is None else wrap(transport),
         base_url=base_url,
         headers=headers,
         timeout=httpx.Timeout(

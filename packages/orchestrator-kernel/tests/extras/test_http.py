@@ -231,6 +231,25 @@ class TestCancelledRequests:
 PATHS = ("/plain", "/late", "/stream")
 
 
+async def test_a_transport_of_the_users_own_sees_every_request(server: Server):
+    seen: list[str] = []
+
+    class Watching(httpx.AsyncBaseTransport):
+        def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+            self.inner = inner
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            seen.append(request.method)
+            return await self.inner.handle_async_request(request)
+
+        async def aclose(self) -> None:
+            await self.inner.aclose()
+
+    async with create_client(HttpClientConfig(base_url=server.url), wrap=Watching) as client:
+        assert (await client.get("/plain")).status_code == 200
+    assert seen == ["GET"]
+
+
 async def ask(client: httpx.AsyncClient, dice: random.Random) -> None:
     """One request, of any kind a caller makes; it may be cancelled anywhere."""
     path, way = dice.choice(PATHS), dice.randrange(4)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from orchestrator_kernel.ports import Erased, SealScope, SystemClock
 from orchestrator_secrets.envelope import EnvelopeSealer, MasterKeyFile
-from orchestrator_secrets.migrations import upgrade
+from orchestrator_secrets.migrations import HISTORY
 from orchestrator_secrets.sql_key_store import SqlKeyStore
 
 ALICE = SealScope("t1", "alice", "notes")
@@ -31,7 +31,7 @@ async def prepare(folder: Path, *, sealed: bool) -> None:
     async with engine.connect() as connection:
         await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     async with engine.begin() as connection:
-        await connection.run_sync(upgrade)
+        await connection.run_sync(HISTORY.upgrade)
     if sealed:
         sealer = EnvelopeSealer(MasterKeyFile(folder / "master.keys"), SqlKeyStore(engine), clock=SystemClock())
         (folder / "sealed").write_bytes(await sealer.seal(b"data", ALICE))

@@ -22,7 +22,7 @@ from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_kernel.ports import Erased, Sealer, SealScope, SystemClock
 from orchestrator_secrets.contracts import KeyStoreContract, data_key
 from orchestrator_secrets.envelope import EnvelopeSealer, KeyStore, MasterKeyFile
-from orchestrator_secrets.migrations import HISTORY, upgrade
+from orchestrator_secrets.migrations import HISTORY
 from orchestrator_secrets.sql_key_store import METADATA, KeyStoreFailed, SqlKeyStore
 
 ALICE = SealScope("t1", "alice", "notes")
@@ -62,7 +62,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
         database = Database(tmp_path / "keys.db", stack)
         migrating = database.engine(journal_mode="WAL")
         async with migrating.begin() as connection:
-            await connection.run_sync(upgrade)
+            await connection.run_sync(HISTORY.upgrade)
         await migrating.dispose()
         yield database
 
@@ -240,8 +240,7 @@ def test_other_databases_are_refused() -> None:
 def test_the_history_is_announced_and_makes_the_tables_of_the_code(tmp_path: Path) -> None:
     (announced,) = [each for each in entry_points(group="orchestrator.migrations") if each.name == "secrets"]
     assert announced.load() is HISTORY
-    assert HISTORY["metadata"]() is METADATA
-    assert set(HISTORY) == {"name", "script_location", "version_table", "metadata"}
+    assert HISTORY.metadata() is METADATA
 
 
 def differences(connection: Connection) -> list[object]:
@@ -257,26 +256,22 @@ def differences(connection: Connection) -> list[object]:
 async def test_the_scripts_and_the_code_want_the_same_tables(database: Database) -> None:
     async with database.engine().begin() as connection:
         assert await connection.run_sync(differences) == []
-        await connection.run_sync(upgrade)  # again: nothing happens
+        await connection.run_sync(HISTORY.upgrade)  # again: nothing happens
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     assert set(names) == {"secrets_subjects", "secrets_data_keys", "secrets_alembic_version"}
 
 
 async def test_the_history_goes_down_and_up_beside_another_package(database: Database) -> None:
     from alembic import command
-    from alembic.config import Config
 
     def down(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(HISTORY["script_location"]))
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(HISTORY.config(connection), "base")
 
     async with database.engine().begin() as connection:
         await connection.exec_driver_sql("CREATE TABLE calls_events (id INTEGER)")
         await connection.exec_driver_sql("CREATE TABLE alembic_version (version_num TEXT)")
         await connection.run_sync(down)
-        await connection.run_sync(upgrade)
+        await connection.run_sync(HISTORY.upgrade)
         assert await connection.run_sync(differences) == []
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     assert {"calls_events", "alembic_version", "secrets_data_keys"} <= set(names)

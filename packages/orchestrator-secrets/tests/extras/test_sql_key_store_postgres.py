@@ -15,7 +15,7 @@ from orchestrator_kernel.contracts import SealerContract
 from orchestrator_kernel.ports import Sealer, SystemClock
 from orchestrator_secrets.contracts import KeyStoreContract
 from orchestrator_secrets.envelope import EnvelopeSealer, KeyStore, MasterKeyFile
-from orchestrator_secrets.migrations import upgrade
+from orchestrator_secrets.migrations import HISTORY
 from orchestrator_secrets.sql_key_store import METADATA, KeyStoreFailed, SqlKeyStore
 
 pytestmark = pytest.mark.server
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.server
 async def engine(postgres_database: str) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(make_url(postgres_database).set(drivername="postgresql+asyncpg"))
     async with engine.begin() as connection:
-        await connection.run_sync(upgrade)
+        await connection.run_sync(HISTORY.upgrade)
     yield engine
     await engine.dispose()
 

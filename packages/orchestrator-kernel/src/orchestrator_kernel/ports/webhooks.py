@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orchestrator_kernel.exceptions import AuthenticationError
 
@@ -59,9 +59,8 @@ class WebhookRequest:
         return values[0] if values else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookSender:
-    """The proved sender.
+class WebhookSender(NamedTuple):
+    """The proved sender; a tuple, because one is made for every webhook.
 
     Attributes:
         source: The name under which the verifier is configured.

@@ -1,0 +1,50 @@
+"""Whether an address is on the public internet: what a server may ask on a stranger's word (CWE-918).
+
+What the user types: `is_public("169.254.169.254")`, for every address that a name resolved to, right before connecting to that very address.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+__all__ = ["is_public"]
+
+# Reached through a translator (RFC 6052), which leads to the IPv4 address in the last 32 bits.
+_TRANSLATED: Final = tuple(IPv6Network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48"))
+# Called global by some registries, and never a host's: this network, protocol assignments, 6to4 relays, site-local.
+_NEVER: Final = tuple(ip_network(each) for each in ("0.0.0.0/8", "192.0.0.0/24", "192.88.99.0/24", "fec0::/10"))
+
+
+def is_public(address: str) -> bool:
+    """Whether everybody's internet is there, whatever the address embeds and however it is spelt; a text that is no address is not.
+
+    >>> is_public("93.184.216.34"), is_public("::ffff:10.0.0.1"), is_public("0x7f.1")
+    (True, False, False)
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return all(_public(each) for each in (found, *_embedded(found)))
+
+
+def _public(address: IPv4Address | IPv6Address) -> bool:
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        # An address that is only a wrapper counts by what it wraps.
+        return isinstance(address, IPv6Address) and bool(_embedded(address)) and not address.is_multicast
+    return not any(address in network for network in _NEVER)
+
+
+def _embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    """IPv4 addresses that an IPv6 address stands for: mapped, 6to4, Teredo, translated, compatible."""
+    if isinstance(address, IPv4Address):
+        return []
+    found: list[IPv4Address | IPv6Address] = [
+        each for each in (address.ipv4_mapped, address.sixtofour) if each is not None
+    ]
+    if address.teredo is not None:
+        found += address.teredo
+    if any(address in network for network in _TRANSLATED) or (int(address) >> 32 == 0 and int(address) > 1):
+        found.append(IPv4Address(int(address) & 0xFFFF_FFFF))
+    return found
