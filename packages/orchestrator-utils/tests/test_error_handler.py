@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +21,7 @@ from orchestrator_kernel.exceptions import (
     RateLimitError,
     ValidationError,
 )
+from orchestrator_utils._problems import describe
 from orchestrator_utils.correlation import CorrelationMiddleware
 from orchestrator_utils.error_handler import ErrorMiddleware, ProblemConfig, problem_responses, problem_type
 
@@ -283,3 +286,22 @@ class TestProblemResponses:
     def test_bare_statuses_have_codes(self, status, code):
         (content,) = problem_responses(status)[status]["content"].values()
         assert list(content["examples"]) == [code]
+
+
+def test_what_is_personal_stays_out_of_the_document() -> None:
+    class Shouting:
+        def redact_text(self, text: str, *, call: str | None = None) -> str:
+            return text.replace("zoe", "[NAME]")
+
+        def redact(self, value: Any, *, call: str | None = None) -> Any:
+            return {name: self.redact_text(str(each)) for name, each in value.items()}
+
+        def know(self, call: str, values: Iterable[str]) -> None: ...
+
+        def forget(self, call: str) -> None: ...
+
+    error = ValidationError("there is no zoe", details={"field": "zoe's"})
+    answer = describe(error, ProblemConfig(redactor=Shouting()), path="/v1/zoe", correlation_id="c-1")
+
+    assert b"zoe" not in answer.body()
+    assert (answer.problem.detail, answer.problem.instance) == ("there is no [NAME]", "/v1/%5BNAME%5D")

@@ -28,6 +28,9 @@ from orchestrator_utils.tts_client import EmbeddedVoice, FailoverSpeech, SpeechO
 
 REQUEST = SpeechRequest(text="a secret sentence", language="en-US", voice="first's own")
 RATE = 8000
+TONE = b"\0\x20" * (RATE // 2)
+QUIET = b"\x31\0\xcf\xff" * (RATE // 4)
+"""Half a second of noise that nobody hears: 49 and -49 of 32768."""
 
 
 class ScriptedVoice:
@@ -63,7 +66,7 @@ class TestContract(SpeechContract):
         words = tuple(
             WordTiming(word, index * 100, index * 100 + 100) for index, word in enumerate(self.request().text.split())
         )
-        talking = ScriptedVoice(SpeechChunk(bytes(RATE), RATE, words), 0.001, bytes(RATE))
+        talking = ScriptedVoice(SpeechChunk(TONE, RATE, words), 0.001, TONE)
         return FailoverSpeech([ScriptedVoice(SpeechFailed("down")), talking])
 
 
@@ -91,6 +94,33 @@ class TestFailover:
         chunks = virtual_time.run(spoken(FailoverSpeech([first, second])))
         assert [chunk.pcm for chunk in chunks] == [b"ab", b"cd"]
         assert (first.open, second.open) == (0, 0)
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            (bytes(2 * RATE), TONE),
+            (QUIET, QUIET, TONE),
+            (QUIET,),
+            (bytes(2),),
+            (b"", QUIET, b"", bytes(RATE), TONE),
+            (bytes(RATE), 2.1, TONE),
+        ],
+    )
+    def test_a_voice_that_sends_silence_is_replaced(self, script: tuple[float | bytes, ...]) -> None:
+        first, second, outcomes = ScriptedVoice(*script), ScriptedVoice(TONE), list[SpeechOutcome]()
+        speech = FailoverSpeech([first, second], names=["first", "second"], observe=outcomes.append)
+        assert [chunk.pcm for chunk in virtual_time.run(spoken(speech))] == [TONE]
+        assert [outcome.result for outcome in outcomes] == ["failed", "spoken"]
+        assert outcomes[0].code == ("speech_late" if 2.1 in script else "answer_silent")
+        assert outcomes[0].first_audio is None
+
+    @pytest.mark.parametrize("sample", [50, -50, 32767, -32768])
+    def test_a_breath_before_the_sentence_is_no_silence(self, sample: int) -> None:
+        audible = sample.to_bytes(2, "little", signed=True)
+        voice, other = ScriptedVoice(bytes(RATE), QUIET[2:], audible, bytes(4 * RATE)), ScriptedVoice(TONE)
+        chunks = virtual_time.run(spoken(FailoverSpeech([voice, other])))
+        assert b"".join(chunk.pcm for chunk in chunks) == bytes(RATE) + QUIET[2:] + audible + bytes(4 * RATE)
+        assert other.asked == []
 
     def test_a_voice_that_answers_in_time_is_not_hurried_afterwards(self) -> None:
         first, second = ScriptedVoice(1.9, b"ab", 60.0, b"cd"), ScriptedVoice(b"xx")

@@ -24,6 +24,7 @@ from orchestrator_kernel.exceptions import (
     ValidationError,
 )
 from orchestrator_kernel.models import Problem
+from orchestrator_kernel.ports import Redactor
 
 __all__ = [
     "Answer",
@@ -57,10 +58,12 @@ class ProblemConfig:
     Attributes:
         statuses: The HTTP status for an error code, where it shall differ from the status the error itself suggests.
         challenge: `WWW-Authenticate` of a 401 whose error brings none (RFC 9110 section 11.6.1 asks for one).
+        redactor: Sees what a document says of this one occurrence: its detail, its path and its further members.
     """
 
     statuses: Mapping[str, int] = field(default_factory=dict[str, int])
     challenge: str = "Bearer"
+    redactor: Redactor | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,15 +178,20 @@ def _answer(found: _Found, config: ProblemConfig, path: str, correlation_id: str
     headers = dict(found.headers)
     if status == 401 and not any(name.lower() == "www-authenticate" for name in headers):
         headers["WWW-Authenticate"] = config.challenge
+    detail = _INTERNAL if ours else found.detail
+    extensions: Mapping[str, Detail] = {} if ours else found.extensions
+    if config.redactor is not None:
+        path, detail = config.redactor.redact_text(path), config.redactor.redact_text(detail)
+        extensions = cast("Mapping[str, Detail]", config.redactor.redact(dict(extensions)))
     problem = Problem(
         type=problem_type(found.code),
         title=title_of(found.code),
         status=status,
         code=found.code,
-        detail=_INTERNAL if ours else found.detail,
+        detail=detail,
         instance=_instance(path),
         correlation_id=correlation_id,
-        extensions={} if ours else found.extensions,
+        extensions=extensions,
     )
     return Answer(problem=problem, invalid=found.invalid, headers=headers, log_fields=found.log_fields)
 

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
+from array import array
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.ports import Speech, SpeechChunk, SpeechFailed, SpeechRequest, SpeechUnavailable
 from orchestrator_utils._speech_checks import SpeechRefused
 
-__all__ = ["FailoverSpeech", "SpeechOutcome"]
+__all__ = ["FailoverSpeech", "SpeechOutcome", "is_audible"]
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_SILENCE: Final = 1.0
+"""Seconds; no voice takes a longer breath before a sentence."""
+_AUDIBLE: Final = 50
+"""Of 32768: about -56 dB, below the noise of a telephone line."""
+
+
+def is_audible(pcm: bytes) -> bool:
+    """Whether any sample (signed 16 bit, little endian) is loud enough to be heard."""
+    samples = array("h", pcm)
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return bool(samples) and (max(samples) >= _AUDIBLE or min(samples) <= -_AUDIBLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +54,9 @@ class SpeechOutcome:
 class FailoverSpeech:
     """Voices in order of preference, as one voice.
 
-    The next one is asked when one fails, ends without audio, or has no first audio within the limit. Once audio was heard there is
-    no way back: a failure then is raised as `SpeechFailed`, and the caller decides. Nothing is tried twice.
+    The next one is asked when one fails, ends without audio, or has no first audible audio within the limit: a voice that begins with a
+    second of silence, or says nothing else, has failed (`answer_silent`). Once audio was heard there is no way back: a failure then is raised
+    as `SpeechFailed`, and the caller decides. Nothing is tried twice.
 
     A voice's name means something to one backend alone, so `request.voice` is for the first; the others speak with the language's
     default.
@@ -126,20 +142,25 @@ class _Attempt:
         """The stream, once it has proved that there is audio in it."""
         began = self._monotonic()
         held: list[SpeechChunk] = []
+        silence, audible = 0.0, False
         async with aclosing(stream):
             scope = asyncio.timeout(self._limit)
             try:
                 async with scope:
                     async for chunk in stream:
                         held.append(chunk)
-                        if chunk.pcm:
+                        audible = is_audible(chunk.pcm)
+                        silence += len(chunk.pcm) / 2 / chunk.sample_rate
+                        if audible or silence >= _LONGEST_SILENCE:
                             break
             except TimeoutError:
                 if not scope.expired():
                     raise
                 raise SpeechFailed(f"no audio within {self._limit:g} s", code="speech_late") from None
-            if not held or not held[-1].pcm:
+            if not silence:
                 raise SpeechFailed("ended without audio")
+            if not audible:
+                raise SpeechFailed(f"sent {silence:.1f} s of silence", code="answer_silent")
             self.first_audio = self._monotonic() - began
             for chunk in held:
                 yield chunk

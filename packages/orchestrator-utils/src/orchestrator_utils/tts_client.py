@@ -3,9 +3,13 @@
 The voices:
 
 - `OpenAISpeech` (extra `[http]`): any server with the `/v1/audio/speech` endpoint; audio arrives while it is made.
+- `ElevenLabsSpeech` (extra `[http]`): any server with ElevenLabs' streaming endpoint; audio arrives while it is made, with times of every word.
 - `RouterSpeech` (extra `[http]`): the text-to-speech router (`POST /synthesize`); audio arrives in one piece.
 - `EmbeddedVoice` (extra `[voice]`): espeak-ng in child processes; no network, first audio within milliseconds, times of every word.
 - `FailoverSpeech`: several of them in order of preference.
+- `PronouncedSpeech` (`orchestrator_utils.pronunciation`): one of them with a table of how to say names.
+
+`speech_cache_key` is the key under which the audio of a sentence may be kept.
 
 What a service composes, once, at its start:
 
@@ -37,7 +41,7 @@ and never silence; a sentence that no voice can speak (empty, too long, a speed 
 >>> class Beep:
 ...     async def synthesize(self, request):
 ...         for _ in range(3):
-...             yield SpeechChunk(bytes(320), 8000)
+...             yield SpeechChunk(bytes([0, 16]) * 160, 8000)
 >>> async def seconds(speech, text):
 ...     heard = 0.0
 ...     async with aclosing(speech.synthesize(SpeechRequest(text=text, language="en-US"))) as stream:
@@ -53,13 +57,17 @@ and never silence; a sentence that no voice can speak (empty, too long, a speed 
 """
 
 from orchestrator_utils._drivers.espeak import EmbeddedVoice, EmbeddedVoiceConfig
+from orchestrator_utils._speech_cache_key import speech_cache_key
 from orchestrator_utils._speech_checks import SpeechLimits, SpeechRefused
+from orchestrator_utils._speech_elevenlabs import ElevenLabsSpeech, ElevenLabsSpeechConfig
 from orchestrator_utils._speech_failover import FailoverSpeech, SpeechOutcome
 from orchestrator_utils._speech_languages import espeak_voice
 from orchestrator_utils._speech_openai import OpenAISpeech, OpenAISpeechConfig
 from orchestrator_utils._speech_router import RouterSpeech, RouterSpeechConfig
 
 __all__ = [
+    "ElevenLabsSpeech",
+    "ElevenLabsSpeechConfig",
     "EmbeddedVoice",
     "EmbeddedVoiceConfig",
     "FailoverSpeech",
@@ -71,4 +79,5 @@ __all__ = [
     "SpeechOutcome",
     "SpeechRefused",
     "espeak_voice",
+    "speech_cache_key",
 ]
