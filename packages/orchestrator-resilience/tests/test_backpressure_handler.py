@@ -19,11 +19,13 @@ from orchestrator_resilience.backpressure_handler import (
     ClientThrottle,
     Dropped,
     Priority,
+    QueueClosed,
     Shed,
     Throttled,
 )
 from orchestrator_resilience.config import BulkheadConfig, QueueConfig, ThrottleConfig
 from orchestrator_resilience.deadlines import DeadlineExceeded, deadline
+from orchestrator_resilience.events import DECISIONS, Decision
 
 LOW, MID, HIGH = Priority.SHEDDABLE, Priority.DEFAULT, Priority.CRITICAL
 
@@ -149,108 +151,6 @@ def test_under_overload_the_newest_is_served_first():
     assert virtual_time.run(scenario()) == [0, 1, 2, 5, 4, 3]
 
 
-class Server:
-    """So many workers with one line before them; times vary."""
-
-    def __init__(self, workers: int, seed: int) -> None:
-        self.workers = workers
-        self.busy = 0
-        self.line: list[asyncio.Future[None]] = []
-        self.chance = random.Random(seed)
-
-    def service_time(self) -> float:
-        return 0.1 * self.chance.lognormvariate(-0.02, 0.2)
-
-    def resize(self, workers: int) -> None:
-        self.workers = workers
-        self.next()
-
-    def next(self) -> None:
-        while self.line and self.busy < self.workers:
-            waiter = self.line.pop(0)
-            if not waiter.done():
-                self.busy += 1
-                waiter.set_result(None)
-
-    async def __call__(self) -> None:
-        if self.busy < self.workers:
-            self.busy += 1
-        else:
-            waiter = asyncio.get_running_loop().create_future()
-            self.line.append(waiter)
-            await waiter
-        try:
-            await asyncio.sleep(self.service_time())
-        finally:
-            self.busy -= 1
-            self.next()
-
-
-async def capacity_steps(kind: str, seed: int, seconds: float) -> tuple[float, float]:
-    """Goodput and p99 of the time at the server, over phases of 40, 10 and 40 workers, with more callers than it can serve."""
-    server, chance, times = Server(40, seed), random.Random(seed), []
-    oracle = kind == "oracle"
-    walls = bulkhead(kind="fixed" if oracle else kind, limit=40, max_limit=200, max_waiting=50, max_wait_seconds=0.5)
-
-    async def caller() -> None:
-        try:
-            async with walls.slot():
-                began = asyncio.get_running_loop().time()
-                await server()
-                times.append(asyncio.get_running_loop().time() - began)
-        except Shed:
-            pass
-
-    async with asyncio.TaskGroup() as group:
-        for workers in (40, 10, 40):
-            server.resize(workers)
-            if oracle:
-                walls._limit.limit = workers
-            ends = asyncio.get_running_loop().time() + seconds
-            while asyncio.get_running_loop().time() < ends:
-                group.create_task(caller())
-                await asyncio.sleep(chance.expovariate(1.3 * workers / 0.1))
-    times.sort()
-    return len(times) / asyncio.get_running_loop().time(), times[int(0.99 * len(times))]
-
-
-@pytest.mark.parametrize("kind", ["gradient", "vegas"])
-def test_an_adaptive_limit_follows_capacity_as_an_oracle_would(kind):
-    chance = Server(1, 7)
-    unloaded = sorted(chance.service_time() for _ in range(10_000))[9_900]
-    best, _ = virtual_time.run(capacity_steps("oracle", 1, 20))
-    goodput, p99 = virtual_time.run(capacity_steps(kind, 1, 20))
-    assert goodput >= 0.95 * best, (goodput, best)
-    assert p99 <= 2 * unloaded, (p99, unloaded)
-
-
-def test_at_ten_times_the_capacity_the_important_lose_nothing():
-    async def scenario() -> tuple[Counter[Priority], Counter[Priority], float]:
-        server, chance = Server(20, 3), random.Random(3)
-        walls = bulkhead(kind="gradient", limit=20, max_waiting=40, max_wait_seconds=2)
-        asked, done = Counter(), Counter()
-
-        async def caller(priority: Priority) -> None:
-            asked[priority] += 1
-            try:
-                async with walls.slot(priority):
-                    await server()
-                    done[priority] += 1
-            except Shed:
-                pass
-
-        async with asyncio.TaskGroup() as group:
-            while asyncio.get_running_loop().time() < 20:
-                group.create_task(caller(chance.choices([HIGH, MID, LOW], [5, 40, 55])[0]))
-                await asyncio.sleep(chance.expovariate(2000))
-        return asked, done, done.total() / 20
-
-    asked, done, goodput = virtual_time.run(scenario())
-    assert done[HIGH] == asked[HIGH] > 500
-    assert done[MID] / asked[MID] > done[LOW] / asked[LOW]
-    assert goodput >= 0.9 * 200
-
-
 def queue(dropped: list[Dropped[object]] | None = None, size=None, **settings) -> BoundedQueue:
     told = [] if dropped is None else dropped
     return BoundedQueue(QueueConfig(**settings), on_drop=told.append, size=size, clock=LoopClock())
@@ -361,19 +261,259 @@ def test_adaptive_blocks_until_it_is_overloaded_and_then_drops_the_oldest():
 
     async def scenario() -> float:
         line = queue(
-            dropped, max_items=2, strategy="adaptive", target_seconds=1, interval_seconds=2, max_wait_seconds=1
+            dropped, max_items=2, strategy="adaptive", target_seconds=1.9, interval_seconds=2, max_wait_seconds=0.5
         )
         await line.put("a")
+        await asyncio.sleep(1.5)
         await line.put("b")
         with pytest.raises(Shed):
             await line.put("c")
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(0.2)
         before = asyncio.get_running_loop().time()
         await line.put("d")
+        await line.put("e")
         return asyncio.get_running_loop().time() - before
 
     assert virtual_time.run(scenario()) == 0
-    assert [(each.item, each.reason) for each in dropped] == [("a", "displaced")]
+    assert [(each.item, each.reason) for each in dropped] == [("a", "too old"), ("b", "displaced")]
+
+
+@pytest.mark.parametrize("strategy", ["block", "reject", "drop-oldest", "drop-newest", "adaptive"])
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Priority)), st.integers(1, 5), st.booleans()), max_size=30),
+    st.integers(5, 12),
+)
+def test_whatever_the_strategy_the_important_are_lost_last_and_nothing_disappears(strategy, arrivals, room):
+    """Of what is in the queue or comes to it, at each moment."""
+    dropped: list[Dropped[object]] = []
+
+    async def scenario() -> None:
+        line = queue(
+            dropped, size=lambda item: item[1], strategy=strategy, max_items=4, max_bytes=room, max_wait_seconds=1
+        )
+        held: list[tuple[int, int, Priority]] = []
+        for number, (priority, size, consume) in enumerate(arrivals):
+            item = (number, size, priority)
+            lost_before = len(dropped)
+            try:
+                await line.put(item, priority)
+                held.append(item)
+            except Shed:
+                lost = [item]
+            else:
+                lost = []
+            lost += [each.item for each in dropped[lost_before:]]
+            held = [each for each in held if each not in lost]
+            for each in lost:
+                less = [kept for kept in held if kept[2] < each[2]]
+                if each is not item:
+                    assert not less
+                elif less:
+                    # All of it together would not have made the room.
+                    free = room - sum(kept[1] for kept in held)
+                    assert free + sum(kept[1] for kept in less) < size or len(held) - len(less) >= 4
+            assert (line.snapshot().items, line.snapshot().bytes) == (len(held), sum(each[1] for each in held))
+            if consume and held:
+                got = await line.get()
+                assert got[2] == max(each[2] for each in held)
+                held.remove(got)
+
+    virtual_time.run(scenario())
+
+
+def test_an_arrival_that_cannot_fit_displaces_nothing():
+    dropped: list[Dropped[object]] = []
+
+    async def scenario() -> int:
+        line = queue(dropped, size=len, max_bytes=12, strategy="drop-oldest")
+        await line.put("2 ", LOW)
+        await line.put("9 bytes..", HIGH)
+        await line.put("10 bytes..", MID)
+        return line.snapshot().items
+
+    assert virtual_time.run(scenario()) == 2
+    assert [each.item for each in dropped] == ["10 bytes.."]
+
+
+def test_a_large_item_is_not_starved_by_small_ones_and_the_important_go_first():
+    async def scenario() -> list[str]:
+        line = queue(size=len, max_bytes=8, max_wait_seconds=60)
+        for _ in range(8):
+            await line.put("s")
+        order = []
+
+        async def producer(item: str, priority: Priority) -> None:
+            await line.put(item, priority)
+            order.append(item)
+
+        async with asyncio.TaskGroup() as group:
+            for item, priority in [("large...", MID), ("s", MID), ("s", MID), ("vip", HIGH)]:
+                group.create_task(producer(item, priority))
+                await asyncio.sleep(0.01)
+            for _ in range(12):
+                await line.get()
+                await asyncio.sleep(0.01)
+        return order
+
+    assert virtual_time.run(scenario()) == ["vip", "large...", "s", "s"]
+
+
+@pytest.mark.parametrize("how", ["waits too long", "is cancelled"])
+def test_when_a_large_one_gives_up_the_small_ones_behind_it_come_in(how):
+    async def scenario() -> float:
+        line = queue(size=len, max_bytes=8, max_wait_seconds=5)
+        await line.put("7 bytes")
+        large = asyncio.create_task(line.put("8 bytes!"))
+        await asyncio.sleep(1)
+        small = asyncio.create_task(line.put("1"))
+        await asyncio.sleep(1)
+        assert not small.done()
+        if how == "is cancelled":
+            large.cancel()
+        await small
+        await asyncio.gather(large, return_exceptions=True)
+        return asyncio.get_running_loop().time()
+
+    assert virtual_time.run(scenario()) == pytest.approx(5 if how == "waits too long" else 2)
+
+
+def test_a_critical_item_that_has_waited_its_time_displaces_rather_than_is_lost():
+    dropped: list[Dropped[object]] = []
+
+    async def scenario() -> float:
+        line = queue(dropped, max_items=2, strategy="block", max_wait_seconds=3)
+        await line.put("low", LOW)
+        await line.put("mid")
+        await line.put("high", HIGH)
+        return asyncio.get_running_loop().time()
+
+    assert virtual_time.run(scenario()) == pytest.approx(3)
+    assert [(each.item, each.reason) for each in dropped] == [("low", "displaced")]
+
+
+def test_a_closed_queue_takes_nothing_and_delivers_the_rest():
+    dropped: list[Dropped[object]] = []
+
+    async def scenario() -> list[int]:
+        line = queue(dropped, max_items=2)
+        got: list[int] = []
+
+        async def consume() -> None:
+            async for item in line:
+                got.append(item)
+                await asyncio.sleep(1)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(consume())
+            for number in range(4):
+                await line.put(number)
+            blocked = asyncio.create_task(line.put(4))
+            await asyncio.sleep(0)
+            line.close()
+            for refused in (blocked, line.put(5)):
+                with pytest.raises(Shed, match="closed"):
+                    await refused
+        with pytest.raises(QueueClosed):
+            await line.get()
+        return got
+
+    assert virtual_time.run(scenario()) == [0, 1, 2, 3]
+    assert dropped == []
+
+
+def test_what_is_left_at_an_abrupt_end_is_told():
+    dropped: list[Dropped[object]] = []
+
+    async def scenario() -> None:
+        line = queue(dropped)
+        waiting = asyncio.create_task(queue().get())
+        await line.put("a")
+        await line.put("b", HIGH)
+        line.close(deliver=False)
+        waiting.cancel()
+
+    virtual_time.run(scenario())
+    assert [(each.item, each.reason) for each in dropped] == [("b", "closed"), ("a", "closed")]
+
+
+def test_a_consumers_wait_has_an_end():
+    async def scenario() -> float:
+        with pytest.raises(TimeoutError):
+            await queue().get(max_wait_seconds=2)
+        with pytest.raises(DeadlineExceeded):
+            async with deadline(3):
+                await queue().get()
+        return asyncio.get_running_loop().time()
+
+    assert virtual_time.run(scenario()) == pytest.approx(5)
+
+
+@given(st.integers(0, 100_000))
+def test_whoever_is_cancelled_every_accepted_item_arrives_once(seed):
+    chance = random.Random(seed)
+
+    async def scenario() -> None:
+        line = queue(max_items=2, max_wait_seconds=5, strategy=chance.choice(["block", "adaptive"]))
+        put: list[int] = []
+        got: list[int] = []
+
+        async def produce(number: int) -> None:
+            await line.put(number, chance.choice(list(Priority)))
+            put.append(number)
+
+        async def consume() -> None:
+            while True:
+                item = await line.get()
+                got.append(item)
+                await asyncio.sleep(chance.choice([0, 0.5]))
+
+        consumers = [asyncio.create_task(consume()) for _ in range(2)]
+        producers = []
+        for number in range(25):
+            producers.append(asyncio.create_task(produce(number)))
+            if chance.random() < 0.3:
+                chance.choice(producers).cancel()
+            if chance.random() < 0.2:
+                chance.choice(consumers).cancel()
+                consumers.append(asyncio.create_task(consume()))
+            await asyncio.sleep(chance.choice([0, 0, 0.25]))
+        await asyncio.gather(*producers, return_exceptions=True)
+        await asyncio.sleep(60)
+        assert sorted(got) == sorted(put)
+        assert (line.snapshot().items, line.snapshot().blocked, line._kept_items) == (0, 0, 0)
+        for each in consumers:
+            each.cancel()
+
+    virtual_time.run(scenario())
+
+
+def test_drops_and_refusals_are_told_to_observers():
+    heard: list[Decision] = []
+
+    async def scenario() -> None:
+        line = BoundedQueue(
+            QueueConfig(max_items=1, strategy="reject"),
+            on_drop=lambda dropped: None,
+            name="webhooks",
+            clock=LoopClock(),
+            observers=[heard.append],
+        )
+        await line.put(1)
+        await line.put(2, HIGH)
+        with pytest.raises(Shed):
+            await line.put(3)
+        walls = Bulkhead("tts", BulkheadConfig(limit=1, max_waiting=0), clock=LoopClock(), observers=[heard.append])
+        async with walls.slot():
+            with pytest.raises(Shed):
+                await walls.call(asyncio.sleep, 0)
+
+    virtual_time.run(scenario())
+    assert [(each.policy, each.dependency, each.decision) for each in heard] == [
+        ("queue", "webhooks", "displaced"),
+        ("queue", "webhooks", "no_room"),
+        ("bulkhead", "tts", "full"),
+    ]
+    assert all(each.decision in DECISIONS[each.policy] for each in heard)
 
 
 def test_an_owner_who_fails_to_hear_it_breaks_nothing(caplog):

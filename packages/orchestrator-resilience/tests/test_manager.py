@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -258,6 +259,25 @@ def test_a_reload_changes_what_changed_and_nothing_else():
         assert [await outcome(pms.call(asyncio.sleep, 0)) for _ in range(2)] == ["fine", "OverRate"]
         await under_way
         assert manager.names == ["new", "pms", "tts"]
+
+    virtual_time.run(scenario())
+
+
+def test_a_reload_keeps_the_state_of_every_policy_whose_part_did_not_change():
+    async def scenario() -> None:
+        config = PipelineConfig(breaker=TRIPS, rate_limit="2/hour", time_limit_seconds=1, bulkhead=BulkheadConfig())
+        manager = ResilienceManager({"tts": config}, clock=LoopClock())
+        tts = manager.pipeline("tts")
+        await tts.call(asyncio.sleep, 0)
+        manager.breaker("tts").force_open()
+        assert manager.reload({"tts": replace(config, time_limit_seconds=2)}) == ["tts"]
+        assert tts.breaker.state == "forced_open"
+        assert manager.health().notes == ("the circuit of tts is forced_open",)
+        tts.breaker.reset()
+        assert [await outcome(tts.call(asyncio.sleep, 0)) for _ in range(2)] == ["fine", "OverRate"]
+        manager.reload({"tts": replace(config, rate_limit="3/hour", breaker=replace(TRIPS, probes=2))})
+        assert tts.breaker.config.probes == 2
+        assert [await outcome(tts.call(asyncio.sleep, 0)) for _ in range(4)] == ["fine"] * 3 + ["OverRate"]
 
     virtual_time.run(scenario())
 

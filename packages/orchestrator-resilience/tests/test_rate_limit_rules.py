@@ -65,7 +65,11 @@ async def test_a_tenant_or_everybody_can_share_a_limit(clock):
     tenant = [(await admission.admit(ask("/t", client=client, tenant="hotel"))).allowed for client in "abc"]
     alone = [(await admission.admit(ask("/t", client=client))).allowed for client in "abc"]
     assert (everybody, tenant, alone) == ([True, True, False], [True, True, False], [True] * 3)
-    admission.reset("hotel")
+    assert [(each.policy, each.remaining, each.window) for each in await admission.usage("hotel")] == [
+        ("tenants", 0, 60)
+    ]
+    await admission.forget("hotel")
+    assert await admission.usage("hotel") == []
     assert (await admission.admit(ask("/t", client="c", tenant="hotel"))).allowed
 
 

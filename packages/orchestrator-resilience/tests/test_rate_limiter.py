@@ -16,8 +16,9 @@ from limits.storage import storage_from_string
 
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_resilience import rate_limiter
-from orchestrator_resilience._rate_algorithms import FixedWindow, Gcra, SlidingCounter, SlidingWindow, TokenBucket
-from orchestrator_resilience.rate_limiter import Decision, MonotonicStorage, RateLimiter, parse_limits
+from orchestrator_resilience._rate_algorithms import Gcra, Pace, TokenBucket, decided
+from orchestrator_resilience._rate_windows import FixedWindow, SlidingCounter, SlidingWindow
+from orchestrator_resilience.rate_limiter import MonotonicStorage, RateLimiter, parse_limits
 
 ALL = ["gcra", "token-bucket", "fixed-window", "sliding-window", "sliding-window-counter"]
 ALGORITHMS = [Gcra, TokenBucket, FixedWindow, SlidingWindow, SlidingCounter]
@@ -236,7 +237,7 @@ def test_limits_is_the_engine(clock, monkeypatch):
         STORAGE_SCHEME = ["async+other-for-this-test"]  # noqa: RUF012 - as limits reads it
 
         def decide(self, limits, key, cost):
-            return [Decision(False, 1, 1.0, 1.0, 0.0, 0.0)]
+            return [decided(False, 1, 1.0, 1.0, 0.0, 0.0)]
 
     assert not RateLimiter("7/second", storage="async+other-for-this-test://").hit_now("caller").allowed
     monkeypatch.setattr(rate_limiter, "parse_many", lambda text: [RateLimitItemPerSecond(1)])
@@ -258,3 +259,15 @@ async def test_limits_own_strategies_run_on_the_storage(clock):
         assert await storage.check()
         await theirs.hit(item, "caller")
         assert await storage.reset() == 1
+
+
+@given(st.integers(1, 5), st.lists(st.sampled_from([0, 0.25, 0.5, 1, 3, 10]), max_size=40))
+def test_the_limit_of_a_pipeline_decides_as_gcra_does(amount, pauses):
+    pace, gcra, now = Pace(amount, 2.0), Gcra(amount, 2.0), 100.0
+    for pause in pauses:
+        now += pause
+        one, other = pace.hit(now), gcra.hit("k", now)
+        assert (one.allowed, one.remaining) == (other.allowed, other.remaining)
+        assert (one.reset_after, one.retry_after) == pytest.approx((other.reset_after, other.retry_after))
+    pace.reset()
+    assert pace.hit(now).allowed

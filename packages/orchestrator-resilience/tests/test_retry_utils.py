@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -28,7 +30,16 @@ from orchestrator_resilience.deadlines import (
     deadline_header,
     remaining,
 )
-from orchestrator_resilience.retry_utils import PRESETS, AttemptTimedOut, Hedge, Retry, RetryBudget, parse_retry_after
+from orchestrator_resilience.events import DECISIONS, Decision
+from orchestrator_resilience.retry_utils import (
+    PRESETS,
+    AttemptTimedOut,
+    Hedge,
+    Retry,
+    RetryBudget,
+    parse_retry_after,
+    process_budget,
+)
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -50,9 +61,16 @@ class Server:
         return answer
 
 
-def retry(budget: RetryBudget | None = None, **settings) -> Retry:
+def retry(budget: RetryBudget | None = None, observers=(), **settings) -> Retry:
     settings = {"idempotent": True} | settings
-    return Retry(RetryConfig(**settings), budget=budget, clock=LoopClock(NOW), chance=random.Random(1))
+    chance = random.Random(1)
+    return Retry(
+        RetryConfig(**settings), name="tts", budget=budget, clock=LoopClock(NOW), chance=chance, observers=observers
+    )
+
+
+def hedge(budget: RetryBudget | None = None, observers=(), **settings) -> Hedge:
+    return Hedge(HedgeConfig(**settings), idempotent=True, name="tts", budget=budget, observers=observers)
 
 
 def down() -> ConnectionResetError:
@@ -180,7 +198,25 @@ def test_with_an_idempotency_key_it_is_repeated():
 def test_retry_after_is_honoured_in_seconds_and_as_a_date(asked):
     server = Server(StatusError(Response(503, retry_after=asked)))
     virtual_time.run(retry(base_seconds=1).call(server))
-    assert server.calls == [0, 20]
+    assert server.calls[0] == 0
+    assert 20 <= server.calls[1] <= 21
+
+
+def test_those_who_were_told_the_same_time_do_not_come_back_together():
+    async def scenario() -> list[float]:
+        policy, back = retry(base_seconds=1), []
+
+        async def caller() -> None:
+            server = Server(RateLimitError("busy", retry_after=20))
+            await policy.call(server)
+            back.append(server.calls[1])
+
+        await asyncio.gather(*[caller() for _ in range(100)])
+        return sorted(back)
+
+    back = virtual_time.run(scenario())
+    assert 20 <= back[0] < back[-1] <= 21
+    assert back[90] - back[10] > 0.5
 
 
 def test_a_server_that_asks_for_more_patience_than_allowed_is_left_alone():
@@ -196,6 +232,19 @@ def test_each_attempt_has_its_time_and_the_last_says_so():
     with pytest.raises(AttemptTimedOut):
         virtual_time.run(retry(attempt_seconds=2, attempts=3).call(server))
     assert len(server.calls) == 3
+
+
+def test_an_attempt_that_fails_before_it_can_be_awaited_leaves_no_time_limit_behind():
+    def broken() -> None:
+        raise TypeError("a bug")
+
+    async def scenario() -> float:
+        with pytest.raises(TypeError):
+            await retry(attempt_seconds=2).call(broken)
+        await asyncio.sleep(10)
+        return asyncio.get_running_loop().time()
+
+    assert virtual_time.run(scenario()) == 10
 
 
 def test_a_time_limit_of_somebody_else_is_not_taken_for_ours():
@@ -216,7 +265,7 @@ def test_no_attempt_starts_after_the_deadline_and_nothing_outlasts_it(seconds, b
         config = RetryConfig(
             attempts=20, attempt_seconds=0.1, total_seconds=None if around else seconds, idempotent=True
         )
-        policy = Retry(config, clock=LoopClock(NOW), chance=random.Random(seed))
+        policy = Retry(config, budget=None, clock=LoopClock(NOW), chance=random.Random(seed))
         try:
             async with deadline(seconds if around else None):
                 await policy.call(server)
@@ -251,6 +300,32 @@ def test_three_layers_of_four_attempts_multiply_nothing_with_one_budget():
         return calls / 1000
 
     assert 1.05 < virtual_time.run(scenario()) <= 1.2
+
+
+@pytest.mark.parametrize("callers", [1, 50])
+def test_nor_do_they_when_many_call_at_the_same_time_and_wait_between_attempts(callers):
+    async def scenario() -> float:
+        budget = RetryBudget()
+        layers = [retry(budget, attempts=4, base_seconds=0.5) for _ in range(3)]
+        calls = 0
+
+        async def dependency() -> None:
+            nonlocal calls
+            calls += 1
+            await asyncio.sleep(0.05)
+            raise down()
+
+        async def caller(times: int) -> None:
+            for _ in range(times):
+                with pytest.raises(ConnectionResetError):
+                    await layers[0].call(layers[1].call, layers[2].call, dependency)
+
+        await asyncio.gather(*[caller(20) for _ in range(callers)])
+        calls = 0
+        await asyncio.gather(*[caller(40) for _ in range(callers)])
+        return calls / 40 / callers
+
+    assert 1.05 <= virtual_time.run(scenario()) <= 1.2
 
 
 def test_retries_in_backoff_count_against_the_budget():
@@ -301,14 +376,15 @@ def test_pauses_stay_in_their_range(jitter, seed, retries):
         if jitter == "full":
             assert 0 <= pause <= min(8, 0.5 * 2 ** (number - 1))
         else:
-            assert 0.5 <= pause <= max(0.5, min(8, 3 * before))
+            assert 0.5 <= pause <= min(8, 3 * max(0.5, before))
 
 
-def test_jitter_spreads_callers_over_the_whole_range():
-    config, chance = RetryConfig(base_seconds=1), random.Random(3)
-    pauses = sorted(backoff(config, 3, 0, chance) for _ in range(1000))
-    assert pauses[100] < 0.6
-    assert pauses[900] > 3.4
+@pytest.mark.parametrize(("jitter", "number", "low", "high"), [("full", 3, 0.6, 3.4), ("decorrelated", 1, 1.3, 2.7)])
+def test_jitter_spreads_callers_over_the_whole_range(jitter, number, low, high):
+    config, chance = RetryConfig(base_seconds=1, jitter=jitter), random.Random(3)
+    pauses = sorted(backoff(config, number, 0, chance) for _ in range(1000))
+    assert pauses[100] < low
+    assert pauses[900] > high
 
 
 @given(st.text(max_size=40))
@@ -369,7 +445,7 @@ def test_a_hedge_answers_when_the_first_request_hangs_and_ends_it():
                 ended.append(1)
                 raise
 
-        answer = await Hedge(HedgeConfig(delay_seconds=0.2), idempotent=True).call(watched)
+        answer = await hedge(delay_seconds=0.2).call(watched)
         return answer, asyncio.get_running_loop().time()
 
     answer, took = virtual_time.run(scenario())
@@ -379,24 +455,35 @@ def test_a_hedge_answers_when_the_first_request_hangs_and_ends_it():
 
 def test_a_fast_answer_costs_one_request():
     server = Server(0.1)
-    virtual_time.run(Hedge(HedgeConfig(delay_seconds=0.2), idempotent=True).call(server))
+    virtual_time.run(hedge(delay_seconds=0.2).call(server))
     assert len(server.calls) == 1
 
 
 def test_hedges_are_bounded_and_paid_for():
     server = Server(*[1000.0] * 10)
 
-    async def scenario(hedge: Hedge) -> None:
+    async def scenario(budget: RetryBudget | None) -> None:
         async with deadline(60):
-            await hedge.call(server)
+            await hedge(budget, delay_seconds=1, max_hedges=3).call(server)
 
-    config = HedgeConfig(delay_seconds=1, max_hedges=3)
     with pytest.raises(DeadlineExceeded):
-        virtual_time.run(scenario(Hedge(config, idempotent=True)))
+        virtual_time.run(scenario(None))
     assert len(server.calls) == 4
     with pytest.raises(DeadlineExceeded):
-        virtual_time.run(scenario(Hedge(config, idempotent=True, budget=RetryBudget(reserve=1))))
+        virtual_time.run(scenario(RetryBudget(reserve=1)))
     assert len(server.calls) == 4 + 2
+
+
+def test_a_dependency_that_is_slow_for_everybody_is_not_sent_twice_as_much():
+    server = Server(*[1.0] * 10_000)
+
+    async def scenario() -> None:
+        policy = hedge(RetryBudget(), delay_seconds=0.1)
+        for _ in range(20):
+            await asyncio.gather(*[policy.call(server) for _ in range(50)])
+
+    virtual_time.run(scenario())
+    assert 1000 < len(server.calls) <= 1000 * 1.1 + 10
 
 
 def test_if_all_requests_fail_the_first_error_is_told():
@@ -410,7 +497,7 @@ def test_if_all_requests_fail_the_first_error_is_told():
             await asyncio.sleep(1)
             raise ConnectionError(f"number {number}")
 
-        await Hedge(HedgeConfig(delay_seconds=0.5), idempotent=True).call(failing)
+        await hedge(delay_seconds=0.5).call(failing)
 
     with pytest.raises(ConnectionError, match="number 1"):
         virtual_time.run(scenario())
@@ -428,7 +515,7 @@ def test_cancelling_a_hedged_call_ends_all_its_requests():
             finally:
                 running -= 1
 
-        task = asyncio.create_task(Hedge(HedgeConfig(delay_seconds=1), idempotent=True).call(hang))
+        task = asyncio.create_task(hedge(delay_seconds=1).call(hang))
         await asyncio.sleep(5)
         assert running == 2
         task.cancel()
@@ -477,3 +564,147 @@ def test_a_header_can_only_shorten(value):
 
 def test_a_callers_header_is_believed_when_it_is_shorter():
     assert deadline_from_header("1500", at_most=5) == 1.5
+
+
+def test_retries_share_the_budget_of_the_process_unless_told_otherwise():
+    process_budget.cache_clear()
+
+    async def scenario() -> int:
+        calls = 0
+
+        async def dependency() -> None:
+            nonlocal calls
+            calls += 1
+            raise down()
+
+        config = RetryConfig(attempts=4, idempotent=True, base_seconds=0.01)
+        layers = [Retry(config, clock=LoopClock(NOW)) for _ in range(3)]
+        for _ in range(500):
+            with pytest.raises(ConnectionResetError):
+                await layers[0].call(layers[1].call, layers[2].call, dependency)
+        return calls
+
+    try:
+        assert virtual_time.run(scenario()) <= 500 * 1.1 + 10
+        assert process_budget().first_attempts == 500
+    finally:
+        process_budget.cache_clear()
+
+
+def test_layers_in_other_tasks_count_as_one_call_too():
+    async def scenario() -> int:
+        budget = RetryBudget()
+        outer, inner = retry(budget), retry(budget)
+
+        async def fan_out() -> None:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(3):
+                    group.create_task(inner.call(asyncio.sleep, 0))
+
+        await outer.call(fan_out)
+        return budget.first_attempts
+
+    assert virtual_time.run(scenario()) == 1
+
+
+def test_a_budget_is_exact_under_threads():
+    budget, made = RetryBudget(reserve=500), []
+
+    def take() -> None:
+        made.append(sum(budget.take() for _ in range(1000)))
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sum(made) == budget.taken == 500
+    assert budget.refused == 7500
+
+
+def test_a_task_that_outlives_the_deadline_starts_no_attempt():
+    server = Server()
+
+    async def scenario() -> None:
+        async def late() -> None:
+            await asyncio.sleep(10)
+            await retry().call(server)
+
+        async with deadline(5):
+            task = asyncio.create_task(late())
+        with pytest.raises(DeadlineExceeded):
+            await task
+
+    virtual_time.run(scenario())
+    assert server.calls == []
+
+
+def test_an_error_object_that_is_raised_for_ever_does_not_grow():
+    error = down()
+
+    async def scenario() -> None:
+        for _ in range(100):
+            with pytest.raises(ConnectionResetError):
+                await retry(attempts=2, base_seconds=0.01).call(Server(error, error))
+
+    virtual_time.run(scenario())
+    assert error.__notes__ == ["not tried again after 2 attempts: no more attempts are allowed"]
+
+
+def test_what_is_decided_is_told_and_a_deaf_observer_breaks_nothing(caplog):
+    heard: list[Decision] = []
+
+    def deaf(decision: Decision) -> None:
+        raise RuntimeError("a bug")
+
+    async def scenario() -> None:
+        policy = retry(RetryBudget(reserve=1), observers=[deaf, heard.append], attempts=2)
+        await policy.call(Server())
+        await policy.call(Server(down()))
+        for failure in (down(), ValueError("no"), RateLimitError("busy", retry_after=1000)):
+            with pytest.raises(type(failure)):
+                await policy.call(Server(failure, failure))
+
+    virtual_time.run(scenario())
+    assert [each.decision for each in heard] == [
+        "retried",
+        "recovered",
+        "budget_spent",
+        "not_retryable",
+        "asked_to_wait_too_long",
+    ]
+    assert {(each.policy, each.dependency) for each in heard} == {("retry", "tts")}
+    assert all(each.decision in DECISIONS[each.policy] for each in heard)
+    assert "could not be told" in caplog.text
+
+
+def test_a_hedge_tells_what_it_does():
+    heard: list[Decision] = []
+    policy = hedge(RetryBudget(reserve=1), observers=[heard.append], delay_seconds=0.2)
+    virtual_time.run(policy.call(Server(1000.0)))
+    virtual_time.run(policy.call(Server(1.0)))
+    assert [each.decision for each in heard] == ["hedged", "hedge_won", "budget_spent"]
+
+
+def test_of_two_answers_at_once_the_first_requests_is_taken_and_no_error_is_left_behind():
+    complaints: list[object] = []
+
+    async def scenario() -> str:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+        made = 0
+
+        async def both() -> str:
+            nonlocal made
+            made += 1
+            number = made
+            await asyncio.sleep(2 - number)
+            if number == 2:
+                raise down()
+            return f"answer {number}"
+
+        answer = await hedge(delay_seconds=1).call(both)
+        gc.collect()
+        return answer
+
+    assert virtual_time.run(scenario()) == "answer 1"
+    assert complaints == []

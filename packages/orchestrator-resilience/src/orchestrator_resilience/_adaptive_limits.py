@@ -1,8 +1,11 @@
 """How many calls a dependency can take together, found from how long they take: pure, the time is an argument.
 
-Times are averaged over windows of calls that began within the window, so that one slow call says little and a call from before a change
-nothing. The time of an unloaded call is the least of these averages, and measured anew at half the limit every so often, because a
-dependency can become slower for good.
+The times of the calls that end are gathered in windows, and a window's average is only believed as far as its spread allows: many kinds of
+work differ tenfold from call to call without any load. So the limit rises until calls have become slower beyond doubt, and falls by as much
+as they have. What "slower" is measured against, the time of an unloaded call, is measured anew at half the limit every so often, and when
+calls stay slow: a dependency can become slower for good.
+
+Calls that failed say nothing about time. Those that were refused for lack of room, or timed out, count by their share.
 """
 
 from __future__ import annotations
@@ -10,10 +13,21 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
+from orchestrator_resilience._call_times import Spread, Times, doubt
 from orchestrator_resilience.config import BulkheadConfig
 
-_PROBE_EVERY = 50
-_LEAST_SAMPLES = 10
+_PROBE_EVERY = 150
+"""Windows between two measurements of the unloaded time."""
+_FALL = 0.5
+"""Below this share of what the limit was when the unloaded time was measured, that time itself is doubted."""
+_FIRST_SAMPLES = 50
+"""Calls before the limit moves for the first time."""
+_MEMORY = 200
+"""Calls that the unloaded time is averaged over at most."""
+_ENOUGH_REFUSALS = 0.1
+"""Share of refused calls from which on there are too many calls, rather than some that had bad luck."""
+_CAREFUL_RISES = 10
+"""Rises after too many refusals that are not yet doubled."""
 
 
 class ConcurrencyLimit(Protocol):
@@ -38,54 +52,139 @@ class FixedLimit:
 
 
 class AdaptiveLimit:
-    """Averages the windows and keeps the time of an unloaded call; `_next` is the algorithm."""
+    """Gathers the windows and knows the time of an unloaded call; `_next` is the algorithm."""
 
     def __init__(self, config: BulkheadConfig) -> None:
         self._config = config
         self._limit = float(config.limit)
-        self._unloaded: float | None = None
-        self._windows = 0
-        self._began = -math.inf
-        self._sum = 0.0
-        self._samples = 0
-        self._most_running = 0
-        self._overloaded = False
-        self._before_probe: float | None = None
-
-    @property
-    def limit(self) -> int:
+        self.limit = config.limit
         """The present limit, whole."""
-        return int(self._limit)
+        self._cold = True
+        self._unloaded: float | None = None
+        self._known_from = 0
+        self._measured_at: float | None = None
+        self._windows = 0
+        self._rises = 0
+        self._accepted = self._limit
+        self._spread = Spread()
+        self._before_probe: float | None = None
+        self._slow_probe: float | None = None
+        self._open(-math.inf)
+
+    def _open(self, begins: float) -> None:
+        self._begins = self._began = begins
+        self.limit = int(self._limit)
+        self._enough = self._spread.samples
+        self._times = Times(self._spread.share)
+        self._refused = 0
+        self._most_running = 0
 
     def ended(self, started: float, now: float, *, running: int, overloaded: bool) -> None:
-        self._overloaded |= overloaded
-        if started < self._began:
+        if now < self._begins:
             return
-        self._sum += now - started
-        self._samples += 1
+        if not self._times.count + self._refused:
+            self._began = now
+        if overloaded:
+            self._refused += 1
+        else:
+            self._times.add(now - started)
         self._most_running = max(self._most_running, running)
-        if self._samples >= max(_LEAST_SAMPLES, self.limit):
-            self._close(self._sum / self._samples, now)
+        ended = self._times.count + self._refused
+        if ended >= self._enough and (ended >= self._limit or self._is_far_too_slow()):
+            self._close(now)
 
-    def _close(self, average: float, now: float) -> None:
+    def _is_far_too_slow(self) -> bool:
+        """Not worth waiting for the rest of the window."""
+        times, unloaded = self._times, self._unloaded
+        if self._before_probe is not None or unloaded is None or not times.count:
+            return False
+        return times.average - times.doubt > 1.5 * unloaded
+
+    def _close(self, now: float) -> None:
         self._windows += 1
-        probed, self._before_probe = self._before_probe, None
-        if probed is not None:
-            self._unloaded, self._limit = average, probed
-        elif self._unloaded is None or average < self._unloaded:
-            self._unloaded = average
-        if probed is None and (self._overloaded or 2 * self._most_running >= self.limit):
+        before, times, settle = self._limit, self._times, False
+        refused = self._refused / (times.count + self._refused)
+        if refused > _ENOUGH_REFUSALS and self._refused > 1:
+            self._retreat(times, now)
+        elif self._before_probe is not None:
+            self._probed(times, self._before_probe)
+        elif self._cold:
+            # The first calls began together, and the short ones end first: their average is too low.
+            self._cold, settle = False, True
+        elif 2 * self._most_running >= self._limit:
             # With less than half of the limit in use, the times say nothing about it.
-            self._limit = self._bounded(0.5 * self._limit if self._overloaded else self._next(average, self._unloaded))
-        if self._windows % _PROBE_EVERY == 0 and self._limit >= 2 * self._config.min_limit:
-            self._before_probe, self._limit = self._limit, self._limit / 2
-        self._began, self._sum, self._samples = now, 0.0, 0
-        self._most_running, self._overloaded = 0, False
+            self._accepted = before
+            self._judge(times)
+        if self._before_probe is None and self._is_time_to_probe():
+            self._before_probe, self._limit = self._limit, self._bounded(self._limit / 2)
+            self._windows, self._measured_at = 0, self._before_probe
+        if times.count:
+            self._spread.add(times)
+            # After a fall, the calls that end next are still those of the crowd before it.
+            settle = settle or self._limit < 0.9 * before
+        self._open(now + 1.5 * times.average if settle and times.count else now)
+
+    def _retreat(self, times: Times, now: float) -> None:
+        """Too many were refused: back to what was accepted before, or, if that is too much as well, to as many as are served."""
+        # A refusal may take no time at all, so their share says little. Those served at a time, by Little's law, say it well.
+        lasted, limit = now - self._began, self._limit
+        long_enough = times.count > 0 and lasted > times.average / 2
+        known = times.sum / lasted if long_enough else self._accepted
+        self._limit = self._bounded(max(limit / 2, min(known, 0.95 * limit)))
+        self._accepted = self._limit
+        self._rises, self._before_probe, self._slow_probe = -_CAREFUL_RISES, None, None
+
+    def _is_time_to_probe(self) -> bool:
+        if self._measured_at is None or self._limit < 2 * self._config.min_limit:
+            return False
+        every = _PROBE_EVERY if 2 * self._known_from >= _MEMORY else _PROBE_EVERY / 3
+        return self._windows >= every or self._limit < _FALL * self._measured_at
+
+    def _probed(self, times: Times, limit: float) -> None:
+        """A window at half of `limit`, or less, has ended."""
+        slow_before, self._slow_probe = self._slow_probe, None
+        slower = self._unloaded is not None and times.average - times.doubt > self._unloaded
+        faster = slow_before is not None and times.average + times.doubt < slow_before
+        if slower and (slow_before is None or faster) and self._limit > self._config.min_limit:
+            # Either unloaded calls have become slower, or half is still too many. At a quarter it will be seen.
+            self._slow_probe, self._limit = times.average, self._bounded(self._limit / 2)
+            return
+        self._learn(times)
+        # If fewer calls have not been faster, the many are not the reason.
+        self._limit = self._bounded(limit if slow_before is None or slower else self._limit * 2)
+        self._before_probe = None
+
+    def _judge(self, times: Times) -> None:
+        """Move the limit by what a window showed."""
+        if self._unloaded is None or (self._measured_at is None and self._known_from < _FIRST_SAMPLES):
+            self._learn(times)
+            return
+        if self._measured_at is None:
+            self._measured_at = self._limit
+        limit = self._next(max(times.average - times.doubt, self._unloaded), self._unloaded)
+        self._rises = self._rises + 1 if limit > self._limit else min(self._rises, 0)
+        self._limit = self._bounded(limit)
+
+    def _learn(self, times: Times) -> None:
+        """Take a measurement of the unloaded time, together with what is known of it unless they contradict each other."""
+        known, count = self._unloaded, self._known_from
+        if known is not None:
+            off = math.hypot(times.doubt, doubt(known, count, self._spread.share))
+            if abs(times.average - known) <= 2 * off:
+                both = count + times.count
+                self._unloaded = (known * count + times.average * times.count) / both
+                self._known_from = min(_MEMORY, both)
+                return
+        self._unloaded, self._known_from = times.average, times.count
 
     def _bounded(self, limit: float) -> float:
         return min(float(self._config.max_limit), max(float(self._config.min_limit), limit))
 
-    def _next(self, average: float, unloaded: float) -> float:
+    def _step(self, usual: float) -> float:
+        """How far to rise: twice as far with each rise in a row, up to a quarter of the limit."""
+        return max(usual, min(usual * 2.0 ** min(max(self._rises, 0), 10), self._limit / 4))
+
+    def _next(self, time: float, unloaded: float) -> float:
         raise NotImplementedError
 
 
@@ -95,13 +194,15 @@ class VegasLimit(AdaptiveLimit):
     Source: Brakmo and Peterson, TCP Vegas; Netflix, concurrency-limits.
     """
 
-    def _next(self, average: float, unloaded: float) -> float:
-        queued = self._limit * (1 - unloaded / average) if average > 0 else 0.0
-        scale = math.log10(max(10.0, self._limit))
+    def _next(self, time: float, unloaded: float) -> float:
+        served = self._limit * unloaded / time if time > 0 else self._limit
+        queued = self._limit - served
+        # A small dependency is not made to hold half as much again as it serves.
+        scale = min(math.log10(max(10.0, self._limit)), served / 6)
         if queued < 3 * scale:
-            return self._limit + scale
+            return self._limit + self._step(scale)
         # Far too many: down to what is served at once, not step by step.
-        return self._limit * unloaded / average + 4 * scale if queued > 6 * scale else self._limit
+        return served + 4 * scale if queued > 6 * scale else self._limit
 
 
 class GradientLimit(AdaptiveLimit):
@@ -110,10 +211,12 @@ class GradientLimit(AdaptiveLimit):
     Source: Envoy, adaptive concurrency.
     """
 
-    def _next(self, average: float, unloaded: float) -> float:
+    def _next(self, time: float, unloaded: float) -> float:
         # A tenth of slowness is noise, as in Envoy's buffer.
-        gradient = min(1.0, 1.1 * unloaded / average) if average > 0 else 1.0
-        return max(self._limit / 2, self._limit * gradient + math.sqrt(self._limit * gradient) / 2)
+        gradient = min(1.0, 1.1 * unloaded / time) if time > 0 else 1.0
+        kept = max(self._limit / 4, self._limit * gradient)
+        usual = math.sqrt(kept) / 2
+        return kept + (self._step(usual) if gradient == 1.0 else usual)
 
 
 def make_limit(config: BulkheadConfig) -> ConcurrencyLimit:

@@ -28,6 +28,8 @@ class WindowStorage(pybreaker.CircuitBreakerStorage):
         """Whether the outcome being replayed was slow; set by the breaker before each replay."""
         self.failed = True
         """Whether the bad outcome being replayed was an error, and not only slow."""
+        self.failures = self.slow_calls = 0
+        """Bad calls since the window was put up, those that have left it included."""
         self.window: Window = self._new_window()
 
     def _new_window(self) -> Window:
@@ -40,6 +42,7 @@ class WindowStorage(pybreaker.CircuitBreakerStorage):
     def renew(self) -> None:
         """Put up an empty window; what was admitted under the old one no longer counts."""
         self.window = self._new_window()
+        self.failures = self.slow_calls = 0
 
     @property
     def state(self) -> str:
@@ -52,6 +55,8 @@ class WindowStorage(pybreaker.CircuitBreakerStorage):
 
     def increment_counter(self) -> None:
         if self._state == pybreaker.STATE_CLOSED:
+            self.failures += self.failed
+            self.slow_calls += self.slow
             self.window.bad(self._monotonic(), failed=self.failed, slow=self.slow)
 
     def reset_counter(self) -> None:
@@ -94,6 +99,10 @@ class WindowStorage(pybreaker.CircuitBreakerStorage):
     def opened_at(self, datetime: datetime) -> None:
         del datetime  # the wall clock's; ours is monotonic
         self._opened = self._monotonic()
+
+    def opened_since(self, seconds: float) -> None:
+        """The circuit has been open for so long already, somewhere else."""
+        self._opened = self._monotonic() - seconds
 
     def cooled_down(self) -> bool:
         """Whether an open circuit may let probes through."""

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError, RateLimitError
-from orchestrator_kernel.ports import Clock, SystemClock
+from orchestrator_kernel.exceptions import (
+    CircuitBreakerOpenError,
+    ConfigurationError,
+    OrchestratorError,
+    RateLimitError,
+)
+from orchestrator_kernel.ports import Clock
 from orchestrator_resilience._adaptive_limits import ConcurrencyLimit, make_limit
+from orchestrator_resilience._clocks import direct
 from orchestrator_resilience._priorities import Lines, Priority, Shed
+from orchestrator_resilience._retry_rules import status_of
 from orchestrator_resilience.config import BulkheadConfig
 from orchestrator_resilience.deadlines import remaining
+from orchestrator_resilience.events import Decision, DecisionObserver, tell
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_OVERLOAD_STATUSES = frozenset({429, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +74,20 @@ class Bulkhead:
         name: The dependency, for messages and metrics.
         config: How many, and who waits.
         clock: Where time comes from; only `monotonic` is used.
+        observers: Told of every call that was shed.
     """
 
-    def __init__(self, name: str, config: BulkheadConfig | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: BulkheadConfig | None = None,
+        *,
+        clock: Clock | None = None,
+        observers: Iterable[DecisionObserver] = (),
+    ) -> None:
         self.name = name
         self.config = config or BulkheadConfig()
-        self._monotonic = (clock or SystemClock()).monotonic
+        self._monotonic = direct(clock).monotonic
         self._limit: ConcurrencyLimit = make_limit(self.config)
         self._adaptive = self.config.kind != "fixed"
         self._running = 0
@@ -77,6 +95,7 @@ class Bulkhead:
         self._waiting: Lines[_Waiter] = Lines()
         self._no_wait_since = self._monotonic()
         self._shed = 0
+        self._observers = tuple(observers)
 
     async def call(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Await `function(*args, **kwargs)` when there is room; with `DEFAULT` priority.
@@ -156,6 +175,8 @@ class Bulkhead:
 
     def _refusal(self, reason: str) -> Shed:
         self._shed += 1
+        if self._observers:
+            tell(self._observers, Decision("bulkhead", self.name, reason.replace(" ", "_")))
         return Shed(
             f"{self.name} has no room for this call: {reason}", details={"dependency": self.name, "reason": reason}
         )
@@ -163,9 +184,9 @@ class Bulkhead:
     def leave(self, started: float, error: BaseException | None) -> None:
         """Give a place back, and say how the call ended."""
         self._running -= 1
-        if not isinstance(error, asyncio.CancelledError):
+        if self._adaptive and not isinstance(error, asyncio.CancelledError):
             overloaded = error is not None and means_overload(error)
-            if self._adaptive and (error is None or overloaded):
+            if error is None or overloaded:
                 self._limit.ended(started, self._monotonic(), running=self._running + 1, overloaded=overloaded)
         if self._any_waiting:
             self._serve()
@@ -184,7 +205,9 @@ class Bulkhead:
 
 
 def means_overload(error: BaseException) -> bool:
-    """Whether an error says that the dependency has too much to do, rather than that the call was wrong."""
+    """Whether an error says that the dependency has too much to do. Not that the call was wrong, nor that it was not sent at all."""
+    if isinstance(error, CircuitBreakerOpenError | Shed):
+        return False
     if isinstance(error, OrchestratorError):
-        return isinstance(error, RateLimitError) or error.status in {429, 503, 504}
-    return isinstance(error, TimeoutError)
+        return isinstance(error, RateLimitError) or error.status in _OVERLOAD_STATUSES
+    return isinstance(error, TimeoutError) or status_of(error) in _OVERLOAD_STATUSES

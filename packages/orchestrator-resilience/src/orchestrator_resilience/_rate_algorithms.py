@@ -7,18 +7,17 @@ that a flood of keys costs each hit the same. None of them counts a request that
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Hashable
-from typing import Generic, NamedTuple, TypeVar, cast
+from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 State = TypeVar("State")
 
-_NEVER = math.inf
+NEVER = math.inf
 # What rounding may add up to: a millionth of a unit.
-_SLACK = 1e-6
+SLACK = 1e-6
 
 
-class Decision(NamedTuple):
+class Decision:
     """Whether a request may pass, with what its sender needs to know. Times in seconds from now.
 
     Attributes:
@@ -29,6 +28,9 @@ class Decision(NamedTuple):
         left: Units left, unless they come back one by one.
         each: Seconds in which one unit comes back; 0 if they do not come back one by one.
     """
+
+    # Made by assignment: `__init__` would cost as much as the decision. A named tuple costs twice as much as this.
+    __slots__ = ("allowed", "each", "left", "limit", "reset_after", "retry_after")
 
     allowed: bool
     limit: int
@@ -42,11 +44,30 @@ class Decision(NamedTuple):
         """Whole units left."""
         # Worked out when somebody asks: most decisions are only looked at for `allowed`.
         left = self.limit - self.reset_after / self.each if self.each else self.left
-        return max(0, int(left + _SLACK))
+        return max(0, int(left + SLACK))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Decision):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("allowed", "limit", "remaining"))
+        return f"Decision({told}, reset_after={self.reset_after:g}, retry_after={self.retry_after:g})"
 
 
-# Twice as fast as calling the class, on the path of every request.
-_decision = cast("Callable[[type[Decision], tuple[bool, int, float, float, float, float]], Decision]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType] - typeshed's
+def decided(allowed: bool, limit: int, reset_after: float, retry_after: float, left: float, each: float) -> Decision:  # noqa: FBT001 - the order of the attributes
+    """A decision, off the fastest path."""
+    decision = Decision()
+    decision.allowed = allowed
+    decision.limit = limit
+    decision.reset_after = reset_after
+    decision.retry_after = retry_after
+    decision.left = left
+    decision.each = each
+    return decision
 
 
 class Algorithm(Generic[State]):
@@ -61,13 +82,26 @@ class Algorithm(Generic[State]):
         self._keys: list[Hashable] = []
         self._hand = 0
 
-    def hit(self, key: Hashable, now: float, cost: int = 1) -> Decision:
+    def hit(self, key: Hashable, now: float, cost: float = 1) -> Decision:
         """Decide, and count if allowed."""
         raise NotImplementedError
 
-    def test(self, key: Hashable, now: float, cost: int = 1) -> Decision:
+    def test(self, key: Hashable, now: float, cost: float = 1) -> Decision:
         """Decide as `hit` would, and count nothing; `remaining` and `reset_after` are as before the request."""
         raise NotImplementedError
+
+    def charge(self, key: Hashable, now: float, cost: float) -> None:
+        """Count what has been allowed elsewhere, up to the limit."""
+        raise NotImplementedError
+
+    def used(self, key: Hashable, now: float) -> float:
+        """Units that are not there at the moment."""
+        decision = self.test(key, now)
+        return decision.reset_after / decision.each if decision.each else self.limit - decision.left
+
+    def keys(self) -> list[Hashable]:
+        """The keys that are remembered; some may be idle."""
+        return list(self._cells)
 
     def _idle(self, state: State, now: float) -> bool:
         """Whether the state says no more than a missing one."""
@@ -84,6 +118,12 @@ class Algorithm(Generic[State]):
         else:
             # Its place among the keys is taken away when the hand comes by.
             self._cells.pop(key, None)
+
+    def _keep(self, key: Hashable, state: State, now: float) -> None:
+        if key in self._cells:
+            self._cells[key] = state
+        else:
+            self._remember(key, state, now)
 
     def _remember(self, key: Hashable, state: State, now: float) -> None:
         """A key that was not there; three others are looked at: of two idle ones, the first may have let a live one into its place."""
@@ -102,10 +142,10 @@ class Algorithm(Generic[State]):
         self._keys.append(key)
 
     def _fresh(self) -> Decision:
-        return Decision(True, self.limit, 0.0, 0.0, self.limit, 0.0)
+        return decided(True, self.limit, 0.0, 0.0, self.limit, 0.0)
 
     def _too_dear(self, left: float, reset_after: float) -> Decision:
-        return Decision(False, self.limit, reset_after, _NEVER, left, 0.0)
+        return decided(False, self.limit, reset_after, NEVER, left, 0.0)
 
 
 class Gcra(Algorithm[float]):
@@ -119,9 +159,9 @@ class Gcra(Algorithm[float]):
     def __init__(self, amount: int, period: float, burst: int | None = None) -> None:
         super().__init__(burst or amount, period)
         self._interval = period / amount
-        self._span = self._interval * (self.limit + _SLACK)
+        self._span = self._interval * (self.limit + SLACK)
 
-    def hit(self, key: Hashable, now: float, cost: int = 1) -> Decision:
+    def hit(self, key: Hashable, now: float, cost: float = 1) -> Decision:
         interval = self._interval
         try:
             arrival = self._cells[key]
@@ -135,17 +175,57 @@ class Gcra(Algorithm[float]):
         if used > self._span:
             return self.test(key, now, cost)
         self._cells[key] = arrival
-        return _decision(Decision, (True, self.limit, used, 0.0, 0.0, interval))
+        decision = Decision()
+        decision.allowed = True
+        decision.limit = self.limit
+        decision.reset_after = used
+        decision.retry_after = decision.left = 0.0
+        decision.each = interval
+        return decision
 
-    def test(self, key: Hashable, now: float, cost: int = 1) -> Decision:
+    def test(self, key: Hashable, now: float, cost: float = 1) -> Decision:
         used = max(0.0, self._cells.get(key, now) - now)
         if cost > self.limit:
             return self._too_dear(self.limit - used / self._interval, used)
-        over = used + self._interval * cost - self._span
-        return Decision(over <= 0, self.limit, used, max(0.0, over), 0.0, self._interval)
+        if used + self._interval * cost <= self._span:
+            return decided(True, self.limit, used, 0.0, 0.0, self._interval)
+        # Without the slack, so that whoever waits for so long is let in whatever the rounding.
+        return decided(False, self.limit, used, used + self._interval * (cost - self.limit), 0.0, self._interval)
+
+    def charge(self, key: Hashable, now: float, cost: float) -> None:
+        used = max(0.0, self._cells.get(key, now) - now)
+        self._keep(key, now + min(used + self._interval * cost, self._interval * self.limit), now)
 
     def _idle(self, state: float, now: float) -> bool:
         return state <= now
+
+
+class Pace:
+    """`Gcra` for one key that is always there: what a pipeline's own calls are held to.
+
+    The attributes are open because the shortest path of a pipeline decides with them by itself.
+    """
+
+    __slots__ = ("arrival", "interval", "limit", "span")
+
+    def __init__(self, amount: int, period: float) -> None:
+        self.limit = amount
+        self.interval = period / amount
+        self.span = self.interval * (amount + SLACK)
+        self.arrival = -math.inf
+
+    def hit(self, now: float) -> Decision:
+        """Decide about one unit, and count it if allowed."""
+        used = max(0.0, self.arrival - now)
+        if used + self.interval > self.span:
+            wait = used - self.interval * (self.limit - 1)
+            return decided(False, self.limit, used, wait, 0.0, self.interval)
+        self.arrival = now + used + self.interval
+        return decided(True, self.limit, used + self.interval, 0.0, 0.0, self.interval)
+
+    def reset(self) -> None:
+        """Forget what has been used."""
+        self.arrival = -math.inf
 
 
 class TokenBucket(Algorithm[tuple[float, float]]):
@@ -161,163 +241,24 @@ class TokenBucket(Algorithm[tuple[float, float]]):
         state = self._cells.get(key)
         return float(self.limit) if state is None else min(self.limit, state[0] + (now - state[1]) * self._rate)
 
-    def hit(self, key: Hashable, now: float, cost: int = 1) -> Decision:
+    def hit(self, key: Hashable, now: float, cost: float = 1) -> Decision:
         decision = self.test(key, now, cost)
         if not decision.allowed:
             return decision
         tokens = max(0.0, self._tokens(key, now) - cost)
-        if key in self._cells:
-            self._cells[key] = (tokens, now)
-        else:
-            self._remember(key, (tokens, now), now)
-        return Decision(True, self.limit, (self.limit - tokens) / self._rate, 0.0, tokens, 0.0)
+        self._keep(key, (tokens, now), now)
+        return decided(True, self.limit, (self.limit - tokens) / self._rate, 0.0, tokens, 0.0)
 
-    def test(self, key: Hashable, now: float, cost: int = 1) -> Decision:
+    def test(self, key: Hashable, now: float, cost: float = 1) -> Decision:
         tokens = self._tokens(key, now)
         reset = (self.limit - tokens) / self._rate
         if cost > self.limit:
             return self._too_dear(tokens, reset)
-        allowed = tokens + _SLACK >= cost
-        return Decision(allowed, self.limit, reset, 0.0 if allowed else (cost - tokens) / self._rate, tokens, 0.0)
+        allowed = tokens + SLACK >= cost
+        return decided(allowed, self.limit, reset, 0.0 if allowed else (cost - tokens) / self._rate, tokens, 0.0)
+
+    def charge(self, key: Hashable, now: float, cost: float) -> None:
+        self._keep(key, (max(0.0, self._tokens(key, now) - cost), now), now)
 
     def _idle(self, state: tuple[float, float], now: float) -> bool:
         return state[0] + (now - state[1]) * self._rate >= self.limit
-
-
-class FixedWindow(Algorithm[tuple[int, float]]):
-    """`amount` per window; a key's window begins with its first request. Up to twice the limit can pass around a window's end."""
-
-    __slots__ = ()
-
-    def hit(self, key: Hashable, now: float, cost: int = 1) -> Decision:
-        decision = self.test(key, now, cost)
-        if not decision.allowed:
-            return decision
-        used = self.limit - decision.remaining + cost
-        ends = now + (decision.reset_after or self._period)
-        if key in self._cells:
-            self._cells[key] = (used, ends)
-        else:
-            self._remember(key, (used, ends), now)
-        return Decision(True, self.limit, ends - now, 0.0, self.limit - used, 0.0)
-
-    def test(self, key: Hashable, now: float, cost: int = 1) -> Decision:
-        used, ends = self._cells.get(key, (0, now))
-        if ends <= now:
-            used, ends = 0, now
-        if cost > self.limit:
-            return self._too_dear(self.limit - used, ends - now)
-        allowed = used + cost <= self.limit
-        return Decision(allowed, self.limit, ends - now, 0.0 if allowed else ends - now, self.limit - used, 0.0)
-
-    def _idle(self, state: tuple[int, float], now: float) -> bool:
-        return state[1] <= now
-
-
-class _Log:
-    """The requests of one key: when, and how many units."""
-
-    __slots__ = ("entries", "units")
-
-    def __init__(self) -> None:
-        self.entries: deque[tuple[float, int]] = deque()
-        self.units = 0
-
-
-class SlidingWindow(Algorithm[_Log]):
-    """`amount` in any window, exactly: the log of each key's requests."""
-
-    __slots__ = ()
-
-    def hit(self, key: Hashable, now: float, cost: int = 1) -> Decision:
-        decision = self.test(key, now, cost)
-        if not decision.allowed or cost == 0:
-            return decision
-        log = self._cells.get(key) or _Log()
-        log.entries.append((now, cost))
-        log.units += cost
-        if key not in self._cells:
-            self._remember(key, log, now)
-        return Decision(True, self.limit, self._period, 0.0, self.limit - log.units, 0.0)
-
-    def test(self, key: Hashable, now: float, cost: int = 1) -> Decision:
-        log = self._cells.get(key)
-        if log is not None:
-            while log.entries and log.entries[0][0] < now - self._period:
-                log.units -= log.entries.popleft()[1]
-        if log is None or not log.entries:
-            return self._fresh() if cost <= self.limit else self._too_dear(self.limit, 0.0)
-        remaining, reset = self.limit - log.units, log.entries[-1][0] + self._period - now
-        if cost > self.limit:
-            return self._too_dear(remaining, reset)
-        if cost <= remaining:
-            return Decision(True, self.limit, reset, 0.0, remaining, 0.0)
-        return Decision(False, self.limit, reset, self._wait(log, cost - remaining) - now, remaining, 0.0)
-
-    def _wait(self, log: _Log, needed: int) -> float:
-        """When so many units will have left the window."""
-        for moment, units in log.entries:
-            needed -= units
-            if needed <= 0:
-                # An entry counts up to and including the end of its window.
-                return math.nextafter(moment + self._period, _NEVER) + _SLACK
-        return _NEVER
-
-    def _idle(self, state: _Log, now: float) -> bool:
-        return not state.entries or state.entries[-1][0] < now - self._period
-
-
-class SlidingCounter(Algorithm[tuple[int, int, int]]):
-    """`amount` in any window, nearly: this window's count, and the last one's weighted by how much of it still overlaps.
-
-    Three numbers per key: the window, its count, the count of the one before. Source: limits; Cloudflare, How we built rate limiting.
-    """
-
-    __slots__ = ()
-
-    def _counts(self, key: Hashable, now: float) -> tuple[int, int, int, float]:
-        """The present window, both counts, and the share of the last window that still overlaps."""
-        position = now / self._period
-        window = math.floor(position)
-        kept, current, previous = self._cells.get(key, (window, 0, 0))
-        if kept == window - 1:
-            current, previous = 0, current
-        elif kept != window:
-            current, previous = 0, 0
-        return window, current, previous, 1.0 - (position - window)
-
-    def hit(self, key: Hashable, now: float, cost: int = 1) -> Decision:
-        decision = self.test(key, now, cost)
-        if not decision.allowed:
-            return decision
-        window, current, previous, _ = self._counts(key, now)
-        state = (window, current + cost, previous)
-        if key in self._cells:
-            self._cells[key] = state
-        else:
-            self._remember(key, state, now)
-        after = self.test(key, now, 0)
-        return Decision(True, self.limit, after.reset_after, 0.0, after.left, 0.0)
-
-    def test(self, key: Hashable, now: float, cost: int = 1) -> Decision:
-        _, current, previous, overlap = self._counts(key, now)
-        used = math.floor(previous * overlap) + current
-        remaining = max(0, self.limit - used)
-        left = overlap * self._period
-        reset = left + self._period if current else (left if previous else 0.0)
-        if cost > self.limit:
-            return self._too_dear(remaining, reset)
-        if used + cost <= self.limit:
-            return Decision(True, self.limit, reset, 0.0, remaining, 0.0)
-        return Decision(False, self.limit, reset, self._wait(current, previous, overlap, cost), remaining, 0.0)
-
-    def _wait(self, current: int, previous: int, overlap: float, cost: int) -> float:
-        """Seconds until the weighted count leaves room: within this window if the last one's weight is the cause, else in the next."""
-        room = self.limit - cost - current
-        if room >= 0:
-            return max(0.0, overlap - (room + 1) / previous) * self._period + _SLACK
-        needed = (self.limit - cost + 1) / current
-        return (overlap + max(0.0, 1.0 - needed)) * self._period + _SLACK
-
-    def _idle(self, state: tuple[int, int, int], now: float) -> bool:
-        return state[0] < math.floor(now / self._period) - 1

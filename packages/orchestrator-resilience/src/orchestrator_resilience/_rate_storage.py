@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -11,15 +10,9 @@ from limits import RateLimitItem
 from limits.aio.storage import MovingWindowSupport, Storage
 
 from orchestrator_kernel.ports import Clock
-from orchestrator_resilience._rate_algorithms import (
-    Algorithm,
-    Decision,
-    FixedWindow,
-    Gcra,
-    SlidingCounter,
-    SlidingWindow,
-    TokenBucket,
-)
+from orchestrator_resilience._clocks import direct
+from orchestrator_resilience._rate_algorithms import Algorithm, Decision, Gcra, TokenBucket
+from orchestrator_resilience._rate_windows import FixedWindow, SlidingCounter, SlidingWindow
 
 STRATEGIES = ("gcra", "token-bucket", "fixed-window", "sliding-window", "sliding-window-counter")
 
@@ -52,18 +45,19 @@ class MonotonicStorage(Storage, MovingWindowSupport):
 
     def __init__(self, uri: str | None = None, *, clock: Clock | None = None) -> None:
         super().__init__(uri)
-        # One Python frame less on every decision; the port's default does nothing else.
-        self.monotonic: Callable[[], float] = clock.monotonic if clock else time.monotonic
+        self.monotonic: Callable[[], float] = direct(clock).monotonic
         self.lock = threading.Lock()
         self._counters: dict[int, FixedWindow] = {}
         self._logs: dict[tuple[int, int], SlidingWindow] = {}
 
-    def decide(self, limits: Sequence[Algorithm[Any]], key: Hashable, cost: int) -> list[Decision]:
-        """All limits together: counted by all of them, or by none."""
+    def decide(
+        self, limits: Sequence[Algorithm[Any]], key: Hashable, cost: int, *, count: bool = True
+    ) -> list[Decision]:
+        """All limits together: counted by all of them, or by none; or not at all, only to look."""
         now = self.monotonic()
         with self.lock:
             tested = [each.test(key, now, cost) for each in limits]
-            if all(decision.allowed for decision in tested):
+            if count and all(decision.allowed for decision in tested):
                 return [each.hit(key, now, cost) for each in limits]
             return tested
 

@@ -7,7 +7,10 @@ the oldest is enough; beginning and ending a limit is then an entry in a diction
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class TimeLimit:
@@ -31,24 +34,30 @@ class TimeLimit:
 class TimeLimits:
     """All running limits of one length, in seconds."""
 
-    __slots__ = ("_loop", "_running", "_seconds", "_timer")
+    __slots__ = ("_latest", "_loop", "_running", "_seconds", "_timer")
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._running: dict[TimeLimit, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._latest = 0.0
 
-    def begin(self) -> TimeLimit:
-        """A limit for the present task, from now on."""
+    def begin(self, ends: float | None = None) -> TimeLimit:
+        """A limit for the present task, from now on, or with an end of its own for one that began before."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self._loop, self._timer, self._running = loop, None, {}
+            self._loop, self._timer, self._running, self._latest = loop, None, {}, 0.0
         task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a time limit needs a task to cancel")
-        limit = TimeLimit(task, loop.time() + self._seconds)
+        limit = TimeLimit(task, loop.time() + self._seconds if ends is None else ends)
         self._running[limit] = None
+        if limit.ends < self._latest:
+            # It began before one that is in front of it: its own timer, for its turn would come too late.
+            loop.call_at(limit.ends, self._expire, limit)
+            return limit
+        self._latest = limit.ends
         if self._timer is None:
             self._timer = loop.call_at(limit.ends, self._due)
         return limit
@@ -59,6 +68,21 @@ class TimeLimits:
         if limit.expired and not limit.settled:
             # What was cancelled has ended in its own way: the task is not being cancelled any more.
             limit.task.uncancel()
+
+    async def bound(self, limit: TimeLimit, pending: Awaitable[T], too_late: Callable[[], Exception]) -> T:
+        """Await what the limit is for, and end the limit.
+
+        Raises:
+            Exception: The one that `too_late` makes, if the limit ended first.
+        """
+        try:
+            return await pending
+        except asyncio.CancelledError as error:
+            if limit.expired and limit.is_its_own():
+                raise too_late() from error
+            raise
+        finally:
+            self.end(limit)
 
     def _due(self) -> None:
         self._timer = None
@@ -71,6 +95,10 @@ class TimeLimits:
             if oldest.ends > now:
                 self._timer = loop.call_at(oldest.ends, self._due)
                 return
-            del self._running[oldest]
-            oldest.expired = True
-            oldest.task.cancel()
+            self._expire(oldest)
+
+    def _expire(self, limit: TimeLimit) -> None:
+        if limit in self._running:
+            del self._running[limit]
+            limit.expired = True
+            limit.task.cancel()

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from orchestrator_resilience._bulkhead import Bulkhead, BulkheadSnapshot, Slot
 from orchestrator_resilience._priorities import Priority, Shed
-from orchestrator_resilience._queue import BoundedQueue, Dropped, QueueSnapshot
+from orchestrator_resilience._queue import BoundedQueue
+from orchestrator_resilience._queue_models import Dropped, QueueClosed, QueueSnapshot
 from orchestrator_resilience._throttle import ClientThrottle, Throttled
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ClientThrottle",
     "Dropped",
     "Priority",
+    "QueueClosed",
     "QueueSnapshot",
     "Shed",
     "Slot",

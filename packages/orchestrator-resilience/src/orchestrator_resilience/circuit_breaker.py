@@ -12,21 +12,22 @@ microseconds. Source of the pattern: Nygard, Release It!; of windows, slow calls
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import logging
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
-from orchestrator_kernel.exceptions import CircuitBreakerOpenError, ConfigurationError
-from orchestrator_kernel.ports import Clock, SystemClock
+from orchestrator_kernel.exceptions import ConfigurationError
+from orchestrator_kernel.ports import Clock
+from orchestrator_resilience._breaker_calls import NEUTRAL, Admission, CircuitOpen, Guard, Outcome
 from orchestrator_resilience._breaker_models import BreakerSnapshot, BreakerState, Observer, Override, Transition
 from orchestrator_resilience._breaker_storage import WindowStorage
+from orchestrator_resilience._clocks import direct
 from orchestrator_resilience._engine import pybreaker
 from orchestrator_resilience._listeners import GuardedListener, Listener
+from orchestrator_resilience._windows import Window
 from orchestrator_resilience.config import CircuitBreakerConfig, ErrorFilter
 
 __all__ = [
@@ -46,54 +47,6 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 _STATES: dict[str, BreakerState] = {"closed": "closed", "open": "open", "half-open": "half_open"}
-_NEUTRAL = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
-
-
-class CircuitOpen(CircuitBreakerOpenError):
-    """The circuit is open: the dependency was not asked. `retry_after` says when a probe will be let through, if that is known."""
-
-
-class _Outcome(Exception):
-    """A call that ended without an error and is a failure all the same: too slow, or a result that says so."""
-
-
-class Guard:
-    """One call in the words of the caller: `async with breaker.guard(): ...`, or `with`. Use it once.
-
-    An error that leaves the block is the outcome; a cancellation is none.
-    """
-
-    __slots__ = ("_admitted", "_breaker")
-
-    def __init__(self, breaker: CircuitBreaker) -> None:
-        self._breaker = breaker
-        self._admitted: _Admission | None = None
-
-    def __enter__(self) -> None:
-        if self._admitted is not None:
-            raise ConfigurationError("a guard protects one call: ask the breaker for another one")
-        self._admitted = self._breaker._admit()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - one unit with the breaker
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self._admitted is not None:
-            self._breaker._settle(self._admitted, error)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - one unit with the breaker
-
-    async def __aenter__(self) -> None:
-        self.__enter__()
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self.__exit__(kind, error, trace)
-
-
-class _Admission:
-    """That a call was let through: under which window, since when, and as a probe or not."""
-
-    __slots__ = ("expires", "started", "window")
-
-    def __init__(self, window: object, started: float, expires: float | None) -> None:
-        self.window = window
-        self.started = started
-        self.expires = expires
 
 
 class CircuitBreaker:
@@ -122,12 +75,11 @@ class CircuitBreaker:
     ) -> None:
         self.name = name
         self.config = config or CircuitBreakerConfig()
-        # One Python frame less on every call; the port's default does nothing else.
-        self._monotonic = time.monotonic if clock is None or type(clock) is SystemClock else clock.monotonic
+        self._monotonic = direct(clock).monotonic
         self._storage = WindowStorage(self.config, self._monotonic)
         self._lock = threading.RLock()
         self._override: Override | None = None
-        self._probes: set[_Admission] = set()
+        self._probes: set[Admission] = set()
         self._refused = 0
         self._opened = 0
         self._observers = tuple(observers)
@@ -144,8 +96,12 @@ class CircuitBreaker:
             throw_new_error_on_trip=False,
         )
         self._seen: BreakerState = "closed"
-        self._plain = self._short = False
         self._window = self._storage.window
+        self.timed = self._window.timed or self.config.slow_call_seconds is not None
+        """Whether outcomes have to say when their call began."""
+        self._plain = False
+        self.plain_window: Window | None = None
+        """The window of a closed circuit that needs no more than `ended`, for pipelines; None: `call` has to decide."""
         self._renewed()
 
     # -- calls
@@ -156,39 +112,44 @@ class CircuitBreaker:
         Raises:
             CircuitOpen: It does not; `function` was not called.
         """
-        if not self._short:
+        window = self.plain_window
+        if window is None:
             return await self._call_observed(function, args, kwargs)
-        window = self._window
+        started = self._monotonic() if self.timed else 0.0
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            self._settle(_Admission(window, 0.0, None), error)
+            self.ended(window, started, error)
             raise
-        window.calls += 1
+        if self.timed:
+            self.ended(window, started, None)
+        else:
+            window.calls += 1
         return result
 
     async def _call_observed(
         self, function: Callable[..., Awaitable[R]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> R:
-        admitted = _Admission(self._window, self._monotonic(), None) if self._plain else self._admit()
+        admitted = Admission(self._window, self._monotonic(), None) if self._plain else await self._enter()
         try:
             result = await function(*args, **kwargs)
             verdict = self._judged(result)
         except BaseException as error:
             self._settle(admitted, error)
             raise
-        if verdict is not None or not self._plain or not self._count_success(admitted):
-            self._settle(admitted, verdict)
+        self._settle(admitted, verdict)
         return result
 
-    def _count_success(self, admitted: _Admission) -> bool:
-        """The short way for a good call through a closed circuit; False if this is none."""
-        now, slow = self._monotonic(), self.config.slow_call_seconds
-        with self._lock:
-            if admitted.window is not self._window or (slow is not None and now - admitted.started > slow):
-                return False
-            self._window.success(now)
-        return True
+    def ended(self, window: Window, started: float, error: BaseException | None) -> None:
+        """The outcome of a call that began under `plain_window`."""
+        if error is None:
+            now, slow = self._monotonic(), self.config.slow_call_seconds
+            if slow is None or now - started <= slow:
+                with self._lock:
+                    if window is self._window:
+                        window.success(now)
+                return
+        self._settle(Admission(window, started, None), error)
 
     def call_sync(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """`call` for an ordinary function. No lock is held while it runs.
@@ -240,7 +201,11 @@ class CircuitBreaker:
 
     # -- admission and outcome
 
-    def _admit(self) -> _Admission:
+    async def _enter(self) -> Admission:
+        """`_admit` for those who may have to wait for the answer."""
+        return self._admit()
+
+    def _admit(self) -> Admission:
         """Let one call through, or raise `CircuitOpen`."""
         now = self._monotonic()
         with self._lock:
@@ -252,11 +217,11 @@ class CircuitBreaker:
             if state in {"open", "forced_open"}:
                 self._refuse(self._storage.retry_after() if state == "open" else None)
             if state != "half_open":
-                return _Admission(self._window, now, None)
+                return Admission(self._window, now, None)
             self._probes = {probe for probe in self._probes if (probe.expires or 0.0) > now}
             if self._storage.success_counter + len(self._probes) >= self.config.probes:
                 self._refuse(None)
-            probe = _Admission(self._window, now, now + self.config.probe_lease_seconds)
+            probe = Admission(self._window, now, now + self.config.probe_lease_seconds)
             self._probes.add(probe)
             return probe
 
@@ -270,9 +235,9 @@ class CircuitBreaker:
 
     def _judged(self, result: object) -> BaseException | None:
         failed = self.config.failed_result
-        return _Outcome("the result says that the call failed") if failed is not None and failed(result) else None
+        return Outcome("the result says that the call failed") if failed is not None and failed(result) else None
 
-    def _settle(self, admitted: _Admission, error: BaseException | None) -> None:
+    def _settle(self, admitted: Admission, error: BaseException | None) -> None:
         """Count the outcome of a call, unless it is neutral or of an older generation."""
         with self._lock:
             probing = admitted.expires is not None
@@ -283,7 +248,7 @@ class CircuitBreaker:
                 if cast("float", admitted.expires) <= self._monotonic():
                     return
             if (
-                isinstance(error, _NEUTRAL)
+                isinstance(error, NEUTRAL)
                 or admitted.window is not self._window
                 or self._override in {"forced_open", "disabled"}
             ):
@@ -295,16 +260,19 @@ class CircuitBreaker:
                     return
             self._replay(error, slow=slow)
 
-    def _is_slow(self, admitted: _Admission) -> bool:
+    def _is_failure(self, error: BaseException) -> bool:
+        return self.engine.is_system_error(error)
+
+    def _is_slow(self, admitted: Admission) -> bool:
         limit = self.config.slow_call_seconds
         return limit is not None and self._monotonic() - admitted.started > limit
 
     def _replay(self, error: BaseException | None, *, slow: bool) -> None:
         """Tell the engine how a call ended; it decides what follows."""
         self._storage.slow = slow
-        self._storage.failed = error is not None and self.engine.is_system_error(error)
+        self._storage.failed = error is not None and self._is_failure(error)
         if slow and not self._storage.failed:
-            error = _Outcome("the call took too long")
+            error = Outcome("the call took too long")
         elif error is not None and not self._storage.failed and self._storage.state == pybreaker.STATE_CLOSED:
             self._storage.success()  # an excluded error is an answer
 
@@ -361,8 +329,7 @@ class CircuitBreaker:
             self._probes = set()
         self._window = self._storage.window
         self._plain = self.state == "closed" and not self._listening
-        timed = self._window.timed or self.config.slow_call_seconds is not None
-        self._short = self._plain and not timed and self.config.failed_result is None
+        self.plain_window = self._window if self._plain and self.config.failed_result is None else None
         old, new = self._seen, self.state
         if old == new:
             return
@@ -402,7 +369,7 @@ def _predicate(config: CircuitBreakerConfig) -> Callable[[BaseException], bool]:
     """Whether an error is an answer. One function for the engine: it would call a class whose metaclass is not `type`."""
 
     def is_answer(error: BaseException) -> bool:
-        if isinstance(error, _Outcome):
+        if isinstance(error, Outcome):
             return False
         if _matches(error, config.excluded):
             return True

@@ -15,18 +15,15 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 
 from orchestrator_kernel.exceptions import ExternalServiceError
+from orchestrator_resilience._context import current_deadline
 from orchestrator_resilience._validation import not_negative
 
 __all__ = ["DEADLINE_HEADER", "DeadlineExceeded", "deadline", "deadline_from_header", "deadline_header", "remaining"]
 
 DEADLINE_HEADER = "x-request-timeout-ms"
 """Outgoing and incoming header: whole milliseconds that are left. A span of time, so that clocks need not agree."""
-
-current_deadline: ContextVar[float | None] = ContextVar("orchestrator_resilience_deadline", default=None)
-"""The instant, on the running loop's clock; for the layers of a pipeline. Others use `deadline` and `remaining`."""
 
 
 class DeadlineExceeded(ExternalServiceError):

@@ -12,22 +12,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
-from orchestrator_kernel.ports import Clock, SystemClock
+from orchestrator_kernel.ports import Clock
 from orchestrator_resilience._bulkhead import BulkheadSnapshot
-from orchestrator_resilience._layers import Layer, OverRate, Parts, compose, make_parts
+from orchestrator_resilience._clocks import direct
+from orchestrator_resilience._fast_path import FastCalls, make_path
+from orchestrator_resilience._layers import Function, Layer, OverRate, Parts, Wiring, compose, make_parts
 from orchestrator_resilience._priorities import Priority, Shed
+from orchestrator_resilience._retry_budget import resolve
 from orchestrator_resilience.circuit_breaker import BreakerSnapshot, CircuitBreaker, CircuitOpen, Observer
-from orchestrator_resilience.deadlines import DeadlineExceeded
+from orchestrator_resilience.deadlines import DeadlineExceeded, remaining
+from orchestrator_resilience.events import Decision, DecisionObserver, tell
 from orchestrator_resilience.pipeline_config import PipelineConfig
-from orchestrator_resilience.retry_utils import AttemptTimedOut, RetryBudget
+from orchestrator_resilience.rate_limiter import SharedStorage
+from orchestrator_resilience.retry_utils import AttemptTimedOut, Budget
+from orchestrator_resilience.shared_breaker import BreakerStore
 
 __all__ = [
+    "Health",
     "Outcome",
     "OverRate",
     "Pipeline",
@@ -83,16 +90,32 @@ class PipelineSnapshot:
     bulkhead: BulkheadSnapshot | None
 
 
-class Pipeline:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The policies of a process at one moment.
+
+    Attributes:
+        healthy: Whether calls to all dependencies go through.
+        notes: What is not as it should be: circuits that are not closed, stores that do not answer.
+    """
+
+    healthy: bool
+    notes: tuple[str, ...]
+
+
+class Pipeline(FastCalls):
     """The policies of one dependency, composed once. For one event loop.
 
     Args:
         name: The dependency.
         config: Which policies, and how.
-        budget: The process's retry budget.
+        budget: For retries and hedges; the process's unless given, None for none.
         fallback: Asked for a result when a call has ended with an error, whatever ended it; a cancellation is no error.
         clock: Where time comes from.
         observers: Told of the circuit's changes of state.
+        decision_observers: Told of every decision of a policy; not of calls that simply went well.
+        breaker_store: Where circuits are shared with other processes; they are this process's own unless given.
+        rate_storage: Where rate limits are shared with other processes; they are this process's own unless given.
     """
 
     def __init__(
@@ -100,22 +123,29 @@ class Pipeline:
         name: str,
         config: PipelineConfig,
         *,
-        budget: RetryBudget | None = None,
+        budget: Budget = "process",
         fallback: Fallback | None = None,
         clock: Clock | None = None,
         observers: Iterable[Observer] = (),
+        decision_observers: Iterable[DecisionObserver] = (),
+        breaker_store: BreakerStore | None = None,
+        rate_storage: SharedStorage | None = None,
     ) -> None:
         self.name = name
-        self._budget = budget
         self._fallback = fallback
-        self._clock = clock or SystemClock()
-        self._observers = tuple(observers)
+        self._decision_observers = tuple(decision_observers)
+        self._wiring = Wiring(
+            budget=resolve(budget),
+            clock=direct(clock),
+            observers=tuple(observers),
+            decision_observers=self._decision_observers,
+            breaker_store=breaker_store,
+            rate_storage=rate_storage,
+        )
         self._outcomes: Counter[str] = Counter()
         self._succeeded = 0
-        self._parts: Parts
         self._variants: dict[tuple[Priority, bool], Layer]
-        self._usual: Layer
-        self.reconfigure(config)
+        self._take_up(make_parts(name, config, self._wiring))
 
     @property
     def config(self) -> PipelineConfig:
@@ -128,10 +158,14 @@ class Pipeline:
         return self._parts.breaker
 
     def reconfigure(self, config: PipelineConfig) -> None:
-        """Take up another configuration, with fresh state. Calls under way end under the old one."""
-        self._parts = make_parts(self.name, config, self._budget, self._clock, self._observers)
+        """Take up another configuration. Policies whose own part did not change keep their state; calls under way end under the old one."""
+        self._take_up(make_parts(self.name, config, self._wiring, self._parts))
+
+    def _take_up(self, parts: Parts) -> None:
+        self._parts = parts
         self._variants = {}
         self._usual = self._variant(Priority.DEFAULT, self._idempotent)
+        self._path = make_path(self._parts, self._usual, idempotent=self._idempotent)
 
     @property
     def _idempotent(self) -> bool:
@@ -141,49 +175,58 @@ class Pipeline:
     def _variant(self, priority: Priority, idempotent: bool) -> Layer:  # noqa: FBT001 - one place calls it
         key = (priority, idempotent)
         if key not in self._variants:
-            self._variants[key] = compose(self._parts, priority=priority, idempotent=idempotent)
+            self._variants[key] = self._observed(compose(self._parts, priority=priority, idempotent=idempotent))
         return self._variants[key]
 
-    async def call(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Await `function(*args, **kwargs)` under all policies."""
-        try:
-            result: R = await self._usual(function, args, kwargs)
-        except BaseException as error:  # noqa: BLE001 - raised again, unless the fallback answers
-            return cast("R", await self._ended(error))
-        self._succeeded += 1
-        return result
+    def _observed(self, layers: Layer) -> Layer:
+        async def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            try:
+                result = await layers(function, args, kwargs)
+            except BaseException as error:  # noqa: BLE001 - raised again, unless the fallback answers
+                return await self._ended(error)
+            self._succeeded += 1
+            return result
 
-    async def call_as(
+        return call
+
+    def call_as(
         self,
         function: Callable[[], Awaitable[R]],
         *,
         priority: Priority = Priority.DEFAULT,
         idempotent: bool | None = None,
-    ) -> R:
+    ) -> Coroutine[Any, Any, R]:
         """`call` for one that is more or less important than usual, or idempotent where others are not."""
         layer = self._variant(priority, self._idempotent if idempotent is None else idempotent)
-        try:
-            result: R = await layer(function, (), {})
-        except BaseException as error:  # noqa: BLE001 - raised again, unless the fallback answers
-            return cast("R", await self._ended(error))
-        self._succeeded += 1
-        return result
+        return layer(function, (), {})
 
     async def _ended(self, error: BaseException) -> Any:
         """Count the policy that ended a call; the fallback's answer, or the error again."""
-        self._outcomes[decided_by(error, self.name)] += 1
+        # A cancellation by the deadline around this pipeline comes as such.
+        late = isinstance(error, asyncio.CancelledError) and remaining() == 0
+        outcome: Outcome = "deadline" if late else decided_by(error, self.name)
+        self._count(outcome)
         if self._fallback is None or not isinstance(error, Exception):
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame
         answer = await self._fallback(error)
-        self._outcomes["fallback"] += 1
+        self._count("fallback")
         return answer
+
+    def _count(self, outcome: Outcome) -> None:
+        self._outcomes[outcome] += 1
+        if self._decision_observers:
+            tell(self._decision_observers, Decision("pipeline", self.name, outcome))
 
     def reset(self) -> None:
         """Close the circuit, end a forced state, and forget what has been used of the rate limit."""
         if self._parts.breaker is not None:
             self._parts.breaker.reset()
-        if self._parts.limiter is not None:
-            self._parts.limiter.reset()
+        for limit in (self._parts.limiter, self._parts.pace):
+            if limit is not None:
+                limit.reset()
 
     def snapshot(self) -> PipelineSnapshot:
         """The pipeline now."""
@@ -204,10 +247,13 @@ class ResilienceManager:
 
     Args:
         configs: The dependencies.
-        budget: The process's retry budget; a tenth unless given.
+        budget: For retries and hedges; the process's unless given, None for none.
         fallbacks: By dependency.
         clock: Where time comes from.
         observers: Told of every circuit's changes of state.
+        decision_observers: Told of every decision of a policy; not of calls that simply went well.
+        breaker_store: Where circuits are shared with other processes; they are this process's own unless given.
+        rate_storage: Where rate limits are shared with other processes; they are this process's own unless given.
 
     Raises:
         ConfigurationError: A fallback belongs to no dependency.
@@ -217,15 +263,21 @@ class ResilienceManager:
         self,
         configs: Mapping[str, PipelineConfig],
         *,
-        budget: RetryBudget | None = None,
+        budget: Budget = "process",
         fallbacks: Mapping[str, Fallback] | None = None,
         clock: Clock | None = None,
         observers: Iterable[Observer] = (),
+        decision_observers: Iterable[DecisionObserver] = (),
+        breaker_store: BreakerStore | None = None,
+        rate_storage: SharedStorage | None = None,
     ) -> None:
-        self.budget = budget or RetryBudget()
+        self.budget = resolve(budget)
+        self._breaker_store = breaker_store
+        self._rate_storage = rate_storage
         self._fallbacks = dict(fallbacks or {})
         self._clock = clock
         self._observers = tuple(observers)
+        self._decision_observers = tuple(decision_observers)
         strangers = sorted(self._fallbacks.keys() - configs.keys())
         if strangers:
             raise ConfigurationError(
@@ -241,6 +293,9 @@ class ResilienceManager:
             fallback=self._fallbacks.get(name),
             clock=self._clock,
             observers=self._observers,
+            decision_observers=self._decision_observers,
+            breaker_store=self._breaker_store,
+            rate_storage=self._rate_storage,
         )
 
     @property
@@ -293,6 +348,32 @@ class ResilienceManager:
     def healthy(self) -> bool:
         """Whether no circuit is open."""
         return all(each.snapshot().healthy for each in self._pipelines.values())
+
+    def health(self) -> Health:
+        """What is not as it should be at the moment, in words."""
+        states = {name: each.breaker.state for name, each in self._pipelines.items() if each.breaker is not None}
+        notes = [f"the circuit of {name} is {state}" for name, state in sorted(states.items()) if state != "closed"]
+        if self._breaker_store is not None and not self._breaker_store.up:
+            notes.append("the store of circuits is out: this process judges by itself")
+        if self._rate_storage is not None and not self._rate_storage.shared:
+            notes.append("the store of rate limits is out: this process gives away its share of each limit")
+        return Health(healthy=self.healthy(), notes=tuple(notes))
+
+    async def start(self) -> bool:
+        """Connect to the stores, so that the first call does not have to; whether all are there. Needed by nobody."""
+        found = True
+        if self._breaker_store is not None:
+            found = await self._breaker_store.ready()
+        if self._rate_storage is not None:
+            found = await self._rate_storage.ready() and found
+        return found
+
+    async def aclose(self) -> None:
+        """Close the connections to the stores."""
+        if self._breaker_store is not None:
+            await self._breaker_store.aclose()
+        if self._rate_storage is not None:
+            await self._rate_storage.aclose()
 
     def snapshot(self) -> dict[str, PipelineSnapshot]:
         """All pipelines now."""

@@ -11,14 +11,24 @@ What the user types:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_kernel.ports import AdmissionDecision, AdmissionRequest, Clock
+from orchestrator_resilience import events
 from orchestrator_resilience._validation import one_of, refuse
-from orchestrator_resilience.rate_limiter import Decision, RateLimiter, Strategy, tightest
+from orchestrator_resilience.events import DecisionObserver, tell
+from orchestrator_resilience.rate_limiter import (
+    Decision,
+    MonotonicStorage,
+    RateLimiter,
+    SharedStorage,
+    Strategy,
+    open_storage,
+    tightest,
+)
 
 __all__ = ["RateLimitAdmission", "RateLimitDecision", "RateLimitRule", "RuleScope"]
 
@@ -101,8 +111,9 @@ class RateLimitAdmission:
     Args:
         rules: One of them has to be about every request.
         classify: Names the class of a request's client, from what the application has verified.
-        storage: The URI of a storage, as for `RateLimiter`.
+        storage: The URI of a storage for all rules, or one that `open_storage` has opened.
         clock: Where time comes from.
+        decision_observers: Told of every refusal.
 
     Raises:
         ConfigurationError: No rule covers everything, two rules have the same name or the same conditions, or a limit is none.
@@ -113,8 +124,9 @@ class RateLimitAdmission:
         rules: Sequence[RateLimitRule],
         *,
         classify: Callable[[AdmissionRequest], str | None] | None = None,
-        storage: str = "async+monotonic://",
+        storage: str | MonotonicStorage | SharedStorage = "async+monotonic://",
         clock: Clock | None = None,
+        decision_observers: Iterable[DecisionObserver] = (),
     ) -> None:
         conditions = [(rule.route, rule.method, rule.client_class) for rule in rules]
         if (None, None, None) not in conditions:
@@ -127,8 +139,13 @@ class RateLimitAdmission:
                 "two rules have the same name or the same conditions", details={"setting": "rules"}
             )
         ordered = sorted(rules, key=lambda rule: rule.specificity, reverse=True)
+        self.storage = open_storage(storage, clock=clock) if isinstance(storage, str) else storage
+        self._observers = tuple(decision_observers)
         self._limiters = [
-            (rule, RateLimiter(rule.limits, strategy=rule.strategy, burst=rule.burst, storage=storage, clock=clock))
+            (
+                rule,
+                RateLimiter(rule.limits, strategy=rule.strategy, burst=rule.burst, storage=self.storage, clock=clock),
+            )
             for rule in ordered
         ]
         self._classify = classify
@@ -142,15 +159,36 @@ class RateLimitAdmission:
         """Decide and count in one step; a refused request is not counted."""
         client_class = self._classify(request) if self._classify else None
         rule, limiter = next(each for each in self._limiters if each[0].applies(request, client_class))
-        decisions = limiter.decide(_identity(rule, request), request.cost)
+        decisions = await limiter.decide(_identity(rule, request), request.cost)
         place = tightest(decisions)
+        if not decisions[place].allowed and self._observers:
+            tell(self._observers, events.Decision("rate_limit", rule.name, "refused"))
         return _told(rule, decisions[place], limiter.items[place].get_expiry())
 
-    def reset(self, client: str) -> None:
-        """Forget what a client, or a tenant, has used under all rules."""
+    async def usage(self, client: str) -> list[RateLimitDecision]:
+        """What a client, or a tenant, would be told by each limit of the rules that it has used; nothing is counted."""
+        told: list[RateLimitDecision] = []
+        for rule, limiter in self._limiters:
+            for scope in ("client", "tenant"):
+                for item, decision in zip(limiter.items, await limiter.look(scope, client), strict=True):
+                    if decision.remaining < decision.limit:
+                        told.append(_told(rule, decision, item.get_expiry()))
+        return told
+
+    async def forget(self, client: str) -> None:
+        """Forget what a client, or a tenant, has used under all rules.
+
+        Raises:
+            StoreLost: A shared storage cannot be told.
+        """
         for _, limiter in self._limiters:
-            limiter.reset("client", client)
-            limiter.reset("tenant", client)
+            await limiter.forget("client", client)
+            await limiter.forget("tenant", client)
+
+    async def aclose(self) -> None:
+        """Close a shared storage."""
+        for _, limiter in self._limiters:
+            await limiter.aclose()
 
 
 def _identity(rule: RateLimitRule, request: AdmissionRequest) -> tuple[str, ...]:
