@@ -11,43 +11,83 @@ import binascii
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import cast
 
 from orchestrator_kernel.ports import WebhookRefused, WebhookRequest
 
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
-_MOST_DIGITS = 11
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
+_PADDING = (b"", b"===", b"==", b"=")
+MOST_DIGITS = 11
+"""Of Unix seconds: up to the year 5138, so that a date can always be made of them."""
+BAD_SECONDS = "the timestamp is not a number of seconds"
 _LONGEST_NUMBER = 20
+
+
+_DELIVERY_ID = re.compile(r"[!-~]{1,255}")
+
+
+def required_headers(request: WebhookRequest, names: Mapping[str, None]) -> dict[str, str]:
+    """The headers of those lower-case names, found in one pass: each is there once, in ASCII and not empty.
+
+    Raises:
+        WebhookRefused: One of them is missing, empty, not ASCII, or repeated: two readers could see two values.
+    """
+    found: dict[str, str] = {}
+    for name, value in request.headers:
+        key = name.lower()
+        if key in names:
+            if key in found:
+                raise WebhookRefused(f"repeated header {key}")
+            if not value or not value.isascii():
+                raise WebhookRefused(f"header {key} is empty or not ASCII")
+            found[key] = value
+    if len(found) != len(names):
+        missing = next(name for name in names if name not in found)
+        raise WebhookRefused(f"missing header {missing}")
+    return found
+
+
+def found_headers(request: WebhookRequest, names: Mapping[str, None]) -> dict[str, str]:
+    """Those of the headers that are there, found in one pass; a repeated one is refused."""
+    found: dict[str, str] = {}
+    for name, value in request.headers:
+        key = name.lower()
+        if key in names:
+            if key in found:
+                raise WebhookRefused(f"repeated header {key}")
+            found[key] = value
+    return found
+
+
+def carries_id(delivery_id: str, separator: str) -> bool:
+    """Whether the id can be signed unambiguously: 1 to 255 printable ASCII characters that end where the separator begins."""
+    ends = (delivery_id + separator).find(separator)
+    return ends == len(delivery_id) and _DELIVERY_ID.fullmatch(delivery_id) is not None
+
+
+def ascii_of(found: Mapping[str, str], name: str) -> str:
+    """One of the found headers, which must be there, in ASCII and not empty."""
+    value = found.get(name)
+    if value and value.isascii():
+        return value
+    raise WebhookRefused(f"missing header {name}" if value is None else f"header {name} is empty or not ASCII")
 
 
 def ascii_header(request: WebhookRequest, name: str) -> str:
     """The only value of a header that must be there, in ASCII and not empty."""
-    value = request.header(name)
-    if value is None:
-        raise WebhookRefused(f"missing header {name.lower()}")
-    if not value or not value.isascii():
-        raise WebhookRefused(f"header {name.lower()} is empty or not ASCII")
-    return value
-
-
-def unix_seconds(text: str) -> int:
-    """Seconds since 1970 in 1 to 11 ASCII digits (up to the year 5138), so that a date can always be made of it."""
-    # In ASCII text `isdigit` means 0 to 9.
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
-        raise WebhookRefused("the timestamp is not a number of seconds")
-    return int(text)
+    return ascii_of(found_headers(request, {name: None}), name)
 
 
 def base64url(text: str) -> bytes:
     """Unpadded base64url (RFC 7515 section 2) in its canonical form: no padding, no spaces, no stray bits."""
-    if not _BASE64URL.fullmatch(text):
-        raise WebhookRefused("not base64url")
+    given = text.encode(errors="replace").translate(_TO_STANDARD) + _PADDING[len(text) % 4]
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        data = binascii.a2b_base64(given)
     except binascii.Error:
         raise WebhookRefused("not base64url") from None
-    if base64url_text(data) != text.encode():
-        raise WebhookRefused("base64url that is not canonical")
+    if not data or binascii.b2a_base64(data, newline=False) != given:
+        raise WebhookRefused("not base64url, or not its canonical form")
     return data
 
 

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator_kernel.exceptions import ConfigurationError, ValidationError
 from orchestrator_kernel.models import require_aware
 from orchestrator_kernel.ports import Clock, WebhookRefused, WebhookRequest, WebhookSender
-from orchestrator_security._webhooks.decoding import ascii_header, unix_seconds
+from orchestrator_security._webhooks.decoding import carries_id, required_headers
+from orchestrator_security._webhooks.hmac_key import HmacKey
 from orchestrator_security._webhooks.limits import (
     DEFAULT_MAX_BODY,
     DEFAULT_TOLERANCE,
-    require_body_within,
-    require_time_within,
+    refuse_size,
+    time_within,
     valid_max_body,
     valid_tolerance,
 )
-from orchestrator_security._webhooks.secret_ring import SecretRing, WebhookSecret, decoded_key
+from orchestrator_security._webhooks.secret_ring import HmacRing, WebhookSecret, decoded_key
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_DELIVERY_ID = re.compile(r"[!-~]{1,255}")
 _PRINTABLE = re.compile(r"[!-~]*")
 
 
@@ -42,8 +40,8 @@ KEY_DECODERS: Mapping[str, Callable[[str], bytes]] = {
     "hex": bytes.fromhex,
     "base64": _base64_key,
 }
-_ENCODERS: Mapping[str, Callable[[bytes], bytes]] = {"hex": binascii.hexlify, "base64": base64.b64encode}
-_ALGORITHMS = ("sha256", "sha512")
+SIGNERS: Mapping[str, Callable[[HmacKey, bytes], str]] = {"hex": HmacKey.hex, "base64": HmacKey.base64}
+_ALGORITHMS = ("sha256", "sha384", "sha512")
 _BAD_ID = "delivery_id must be 1 to 255 printable ASCII characters without the separator"
 
 
@@ -68,7 +66,7 @@ class HmacScheme:
     signature_header: str = "X-Webhook-Signature"
     timestamp_header: str | None = "X-Webhook-Timestamp"
     id_header: str | None = None
-    algorithm: Literal["sha256", "sha512"] = "sha256"
+    algorithm: Literal["sha256", "sha384", "sha512"] = "sha256"
     encoding: Literal["hex", "base64"] = "hex"
     key_encoding: Literal["utf-8", "hex", "base64"] = "utf-8"
     prefix: str = ""
@@ -78,7 +76,7 @@ class HmacScheme:
         self._require_headers()
         for name, value, known in (
             ("algorithm", self.algorithm, _ALGORITHMS),
-            ("encoding", self.encoding, _ENCODERS),
+            ("encoding", self.encoding, SIGNERS),
             ("key_encoding", self.key_encoding, KEY_DECODERS),
         ):
             if value not in known:
@@ -123,24 +121,18 @@ class HmacScheme:
                 headers[header] = value
         if delivery_id is not None and not self.carries_id(delivery_id):
             raise ValidationError(_BAD_ID, details={"field": "delivery_id"})
-        key = decoded_key(WebhookSecret("sender", secret), KEY_DECODERS[self.key_encoding])
-        content = self.signed_content(body, stamp, delivery_id)
-        signature = self.encoded(hmac.digest(key, content, self.algorithm))
-        return {self.signature_header: signature.decode(), **headers}
+        key = HmacKey(decoded_key(WebhookSecret("sender", secret), KEY_DECODERS[self.key_encoding]), self.algorithm)
+        signature = SIGNERS[self.encoding](key, self.signed_content(body, stamp, delivery_id))
+        return {self.signature_header: self.prefix + signature, **headers}
 
     def carries_id(self, delivery_id: str) -> bool:
         """Whether the id can be signed unambiguously: 1 to 255 printable ASCII characters that end where the separator begins."""
-        ends = (delivery_id + self.separator).find(self.separator)
-        return ends == len(delivery_id) and _DELIVERY_ID.fullmatch(delivery_id) is not None
+        return carries_id(delivery_id, self.separator)
 
     def signed_content(self, body: bytes, stamp: str | None, delivery_id: str | None) -> bytes:
         """The bytes under the HMAC."""
-        parts = [part.encode() for part in (delivery_id, stamp) if part is not None]
-        return self.separator.encode().join([*parts, body])
-
-    def encoded(self, digest: bytes) -> bytes:
-        """Prefix and encoded digest, as they stand in the header."""
-        return self.prefix.encode() + _ENCODERS[self.encoding](digest)
+        start = "" if delivery_id is None else delivery_id + self.separator
+        return (start + stamp + self.separator).encode() + body if stamp is not None else start.encode() + body
 
 
 class HmacVerifier:
@@ -172,41 +164,39 @@ class HmacVerifier:
         self.source = source
         self.max_body = valid_max_body(max_body)
         self._scheme = scheme
-        self._ring = SecretRing(
-            secrets, lambda key: hmac.new(key, digestmod=scheme.algorithm), KEY_DECODERS[scheme.key_encoding]
+        self._ring = HmacRing(
+            secrets,
+            scheme.algorithm,
+            decode=KEY_DECODERS[scheme.key_encoding],
+            sign=SIGNERS[scheme.encoding],
+            prefix=scheme.prefix,
         )
-        self._clock = clock
+        self._now = clock.now
         self._tolerance = timedelta(seconds=valid_tolerance(tolerance))
+        self._signature = scheme.signature_header.lower()
+        self._timestamp = None if scheme.timestamp_header is None else scheme.timestamp_header.lower()
+        self._id = None if scheme.id_header is None else scheme.id_header.lower()
+        names = (self._signature, self._timestamp, self._id)
+        self._headers = dict.fromkeys(name for name in names if name is not None)
 
     def verify(self, request: WebhookRequest) -> WebhookSender:
-        require_body_within(request.body, self.max_body)
-        scheme, now = self._scheme, self._clock.now()
-        given = ascii_header(request, scheme.signature_header)
-        stamp, signed_at = self._signed_time(request, now)
-        delivery_id = self._delivery_id(request)
-        content = scheme.signed_content(request.body, stamp, delivery_id)
-
-        def sign(key: hmac.HMAC) -> bytes:
-            # A copy of the prepared key saves its two blocks of hashing.
-            mac = key.copy()
-            mac.update(content)
-            return scheme.encoded(mac.digest())
-
-        signer = self._ring.signers(given.encode(), now, sign)[0]
+        body = request.body
+        if len(body) > self.max_body:
+            refuse_size(len(body), self.max_body)
+        now, found = self._now(), required_headers(request, self._headers)
+        stamp, signed_at, delivery_id = "", None, None
+        if self._id is not None:
+            delivery_id = found[self._id]
+            if not self._scheme.carries_id(delivery_id):
+                raise WebhookRefused(_BAD_ID)
+        if self._timestamp is not None:
+            stamp = found[self._timestamp]
+            signed_at = time_within(stamp, now, self._tolerance)
+            if delivery_id is None:
+                stamp += self._scheme.separator
+        if delivery_id is None:
+            content = stamp.encode() + body if stamp else body
+        else:
+            content = self._scheme.signed_content(body, stamp or None, delivery_id)
+        signer = self._ring.signer(found[self._signature], content, now)
         return WebhookSender(source=self.source, key_id=signer.id, signed_at=signed_at, delivery_id=delivery_id)
-
-    def _signed_time(self, request: WebhookRequest, now: datetime) -> tuple[str | None, datetime | None]:
-        if self._scheme.timestamp_header is None:
-            return None, None
-        stamp = ascii_header(request, self._scheme.timestamp_header)
-        signed_at = datetime.fromtimestamp(unix_seconds(stamp), UTC)
-        require_time_within(signed_at, now, self._tolerance)
-        return stamp, signed_at
-
-    def _delivery_id(self, request: WebhookRequest) -> str | None:
-        if self._scheme.id_header is None:
-            return None
-        delivery_id = ascii_header(request, self._scheme.id_header)
-        if not self._scheme.carries_id(delivery_id):
-            raise WebhookRefused(_BAD_ID)
-        return delivery_id

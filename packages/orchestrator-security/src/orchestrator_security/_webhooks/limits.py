@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_kernel.ports import WebhookRefused
+from orchestrator_security._webhooks.decoding import BAD_SECONDS, MOST_DIGITS
 
 DEFAULT_MAX_BODY = 1024 * 1024
 """Bytes; no sender known to us sends larger events."""
@@ -17,22 +19,33 @@ DEFAULT_TOLERANCE = 300.0
 _WIDEST_TOLERANCE = 3600.0
 
 
+def refuse_size(size: int, limit: int) -> NoReturn:
+    """Refuse with 413 a body of `size` bytes; called before anything is hashed."""
+    raise WebhookRefused(f"body of {size} bytes, limit {limit}", status=413)
+
+
 def require_body_within(body: bytes, limit: int) -> None:
     """Refuse with 413 a body of more than `limit` bytes; called before anything is hashed."""
     if len(body) > limit:
-        raise WebhookRefused(f"body of {len(body)} bytes, limit {limit}", status=413)
+        refuse_size(len(body), limit)
 
 
-def require_time_within(signed_at: datetime, now: datetime, tolerance: timedelta) -> None:
-    """Refuse a signed time more than `tolerance` away from `now`, past or future."""
+def time_within(stamp: str, now: datetime, tolerance: timedelta) -> datetime:
+    """The instant of a signed Unix second (ASCII) at most `tolerance` away from `now`, past or future; else refused."""
+    # In ASCII text `isdigit` means 0 to 9.
+    if not stamp.isdigit() or len(stamp) > MOST_DIGITS:
+        raise WebhookRefused(BAD_SECONDS)
+    signed_at = datetime.fromtimestamp(int(stamp), UTC)
     age = now - signed_at
-    if age > tolerance:
-        raise WebhookRefused(
-            f"clock skew: signed {age.total_seconds():.0f} s ago, limit {tolerance.total_seconds():g} s"
-        )
-    if age < -tolerance:
-        ahead = -age.total_seconds()
-        raise WebhookRefused(f"clock skew: signed {ahead:.0f} s in the future, limit {tolerance.total_seconds():g} s")
+    if abs(age) > tolerance:
+        refuse_skew(age.total_seconds(), tolerance.total_seconds())
+    return signed_at
+
+
+def refuse_skew(age: float, limit: float) -> NoReturn:
+    """Say how far the signed time is from ours; a negative age lies in the future."""
+    way = f"{age:.0f} s ago" if age > 0 else f"{-age:.0f} s in the future"
+    raise WebhookRefused(f"clock skew: signed {way}, limit {limit:g} s")
 
 
 def valid_max_body(value: int) -> int:

@@ -15,14 +15,14 @@ from functools import lru_cache
 
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_kernel.ports import Clock, WebhookRefused, WebhookRequest, WebhookSender
-from orchestrator_security._webhooks.decoding import ascii_header, base64url, base64url_text, json_object
+from orchestrator_security._webhooks.decoding import ascii_header, base64url, json_object
 from orchestrator_security._webhooks.limits import (
     DEFAULT_MAX_BODY,
     require_body_within,
     valid_max_body,
     valid_tolerance,
 )
-from orchestrator_security._webhooks.secret_ring import SecretRing, WebhookSecret
+from orchestrator_security._webhooks.secret_ring import HmacRing, WebhookSecret
 
 _LONGEST_TOKEN = 8192
 _LAST_SECOND = 99_999_999_999
@@ -60,7 +60,7 @@ class LiveKitVerifier:
         self.source = source
         self.max_body = valid_max_body(max_body)
         secrets = [secret for each in keys.values() for secret in each]
-        self._ring = SecretRing(secrets, lambda key: hmac.new(key, digestmod="sha256"))
+        self._ring = HmacRing(secrets)
         self._api_keys = {secret.id: api_key for api_key, secrets in keys.items() for secret in secrets}
         self._clock = clock
         self._leeway = valid_tolerance(leeway, "leeway")
@@ -72,13 +72,7 @@ class LiveKitVerifier:
         header, payload, signature = _split(ascii_header(request, "authorization"))
         _require_hs256(header)
         signed = f"{header}.{payload}".encode()
-
-        def sign(key: hmac.HMAC) -> bytes:
-            mac = key.copy()
-            mac.update(signed)
-            return base64url_text(mac.digest())
-
-        signers = self._ring.signers(signature.encode(), now, sign)
+        signers = self._ring.signers(base64url(signature), now, lambda key: key.digest(signed))
         # Only what one of our secrets signed is parsed.
         claims = json_object(base64url(payload))
         signer = self._signer(signers, claims)

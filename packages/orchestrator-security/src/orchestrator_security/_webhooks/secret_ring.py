@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_kernel.models import require_aware, require_identifier
 from orchestrator_kernel.ports import WebhookRefused
+from orchestrator_security._webhooks.hmac_key import Algorithm, HmacKey
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -69,7 +70,7 @@ class SecretRing(Generic[Key]):
         ids = [secret.id for secret in secrets]
         if len(set(ids)) != len(ids):
             raise ConfigurationError(f"webhook secret ids must be unique, not {', '.join(ids)}")
-        self._keys = tuple((secret, prepare(decoded_key(secret, decode))) for secret in secrets)
+        self._keys = [(secret, prepare(decoded_key(secret, decode))) for secret in secrets]
 
     def signers(self, given: bytes, now: datetime, sign: Callable[[Key], bytes]) -> list[WebhookSecret]:
         """The live secrets under which `sign` makes `given`; more than one only if two secrets are equal.
@@ -79,13 +80,77 @@ class SecretRing(Generic[Key]):
         Raises:
             WebhookRefused: There is none.
         """
-        matching = [secret for secret, key in self._keys if hmac.compare_digest(sign(key), given)]
-        live = [secret for secret in matching if secret.live(now)]
-        if live:
-            return live
-        if matching:
-            raise WebhookRefused(f"bad signature: made with secret {matching[0].id}, which has expired")
-        raise WebhookRefused("bad signature: no secret of ours makes it for this content")
+        matching = [secret for secret, key in self._keys if compare_digest(sign(key), given)]
+        return live_ones(matching, now)
+
+
+class HmacRing(SecretRing[HmacKey]):
+    """The secrets of a sender that signs with HMAC."""
+
+    def __init__(
+        self,
+        secrets: Sequence[WebhookSecret],
+        algorithm: Algorithm = "sha256",
+        *,
+        decode: Callable[[str], bytes] = str.encode,
+        sign: Callable[[HmacKey, bytes], str] = HmacKey.hex,
+        prefix: str = "",
+    ) -> None:
+        """As a `SecretRing`; `prefix` and what `sign` makes are the signature as it stands in the request, in ASCII."""
+        super().__init__(secrets, lambda key: HmacKey(key, algorithm), decode)
+        self._sign = sign
+        self._prefix = prefix
+
+    def signer(self, given: str, content: bytes, now: datetime) -> WebhookSecret:
+        """The live secret under which `given` (ASCII) is the signature of `content`, as `signers` finds it."""
+        sign, prefix = self._sign, self._prefix
+        matching: list[WebhookSecret] = []
+        for secret, key in self._keys:
+            if compare_digest(prefix + sign(key, content), given):
+                matching.append(secret)
+        if matching and matching[0].expires_at is None:
+            return matching[0]
+        return live_ones(matching, now)[0]
+
+    def matching(self, given: Sequence[str], content: bytes) -> list[WebhookSecret]:
+        """The secrets, expired or not, under which one of `given` (ASCII) is the signature of `content`."""
+        matching: list[WebhookSecret] = []
+        for secret, key in self._keys:
+            expected = self._prefix + self._sign(key, content)
+            # A list, so that all of them are compared.
+            if any([compare_digest(expected, each) for each in given]):  # noqa: C419
+                matching.append(secret)
+        return matching
+
+
+class Credential(Protocol):
+    """A secret or a public key with a name and an end."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    def live(self, now: datetime) -> bool:
+        """Whether it may still be used at `now`."""
+        ...
+
+
+Held = TypeVar("Held", bound=Credential)
+
+
+def live_ones(matching: Sequence[Held], now: datetime) -> list[Held]:
+    """Those of the credentials whose signature matched that may still be used.
+
+    Raises:
+        WebhookRefused: There is none.
+    """
+    live = [each for each in matching if each.live(now)]
+    if live:
+        return live
+    if matching:
+        raise WebhookRefused(f"bad signature: made with secret {matching[0].id}, which has expired")
+    raise WebhookRefused("bad signature: no secret of ours makes it for this content")
 
 
 def decoded_key(secret: WebhookSecret, decode: Callable[[str], bytes]) -> bytes:

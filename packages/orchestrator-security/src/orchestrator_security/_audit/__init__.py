@@ -1,0 +1,1 @@
+"""What `orchestrator_security.audit_logging` is made of."""

@@ -1,0 +1,1 @@
+"""What `orchestrator_security.headers_middleware` is made of."""

@@ -1,0 +1,1 @@
+"""What `orchestrator_security.input_validation` is made of."""
