@@ -1,0 +1,1 @@
+"""Requests: the parts behind `orchestrator_auth.middleware`."""

@@ -1,0 +1,1 @@
+"""Tokens: the parts behind `orchestrator_auth.jwt_service`."""

@@ -1,0 +1,1 @@
+"""People: the parts behind `orchestrator_auth.users`."""

@@ -1,0 +1,1 @@
+"""Authorization: the parts behind `orchestrator_auth.rbac`."""

@@ -1,0 +1,1 @@
+"""Sessions: the parts behind `orchestrator_auth.sessions`."""

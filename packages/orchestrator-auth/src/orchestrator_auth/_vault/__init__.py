@@ -1,0 +1,1 @@
+"""A client of HashiCorp Vault and OpenBao: the parts behind `orchestrator_auth.vault_client`."""
