@@ -1,4 +1,4 @@
-"""What a turn costs the caller in waiting, and what shared commits save."""
+"""What a turn costs the caller in waiting, with few calls and with many; what shared commits save; how fast a long call is resumed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import itertools
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection
-
-from orchestrator_calls._drivers.sql_journal import SqlJournal
+from orchestrator_calls._sharing import SNAPSHOT_EVENTS
+from orchestrator_calls._snapshot import dump
+from orchestrator_calls._steps import to_json
+from orchestrator_calls.call import Call
 from orchestrator_calls.dialogue import ScriptedResponder, load_script
 from orchestrator_calls.engine import create_engine
-from orchestrator_calls.events import Event, EventType
+from orchestrator_calls.events import ORCHESTRATOR, CallState, Event, EventType
+from orchestrator_calls.journal import Snapshot
 from orchestrator_calls.migrations import HISTORY
 from orchestrator_calls.notices import Notice, TurnTimed
+from orchestrator_calls.responder import Remember, Say
 from orchestrator_calls.runtime import CallRuntime
+from orchestrator_calls.sql_journal import SqlJournal
 from orchestrator_kernel.ports import Json, SystemClock
 from orchestrator_performance.benchmarking import Bench, Contender, Gate, LatencyReport, Report, acompare, open_loop
 from orchestrator_secrets.envelope import EnvelopeSealer, MasterKeyFile, MemoryKeyStore
@@ -29,13 +32,15 @@ TENANT = "bench"
 CALLS = 50
 SECONDS_PER_TURN = 5.0
 SECONDS = 30.0
+TEXT_CALLS = 1000
+LONG_EVENTS = 100_000
 QUESTIONS = ("what time is breakfast", "when is check-in", "is there a spa", "do you have parking")
 
 clock = SystemClock()
 numbers = itertools.count(1)
 
 
-def event(kind: EventType, call: str, sequence: int, **payload: Json) -> Event:
+def event(kind: EventType, call: str, sequence: int, /, **payload: Json) -> Event:
     now = clock.now()
     return Event(
         id=f"{call}-{sequence}-{next(numbers)}",
@@ -55,14 +60,8 @@ async def journal(folder: Path, name: str, *, max_batch: int = 256) -> AsyncIter
     """A journal in a SQLite file, synchronous=FULL, with the sealer of production."""
     engine = create_engine(f"sqlite+aiosqlite:///{folder / name}.db")
 
-    def migrate(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(HISTORY["script_location"]))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
     async with engine.begin() as connection:
-        await connection.run_sync(migrate)
+        await connection.run_sync(HISTORY.upgrade)
     sealer = EnvelopeSealer(MasterKeyFile(folder / "master.keys"), MemoryKeyStore(), clock=clock)
     opened = SqlJournal(engine, sealer, clock, max_batch=max_batch)
     await opened.open()
@@ -185,5 +184,121 @@ async def shared_commits() -> Report:
             )
 
 
+class TextCalls:
+    """A thousand calls whose replies are in the answers of requests."""
+
+    def __init__(self, runtime: CallRuntime) -> None:
+        self.runtime = runtime
+        self.order = itertools.cycle(range(TEXT_CALLS))
+        self.sequences = [1] * TEXT_CALLS
+
+    async def begin(self) -> None:
+        for number in range(TEXT_CALLS):
+            call = f"text-{number}"
+            started = event(EventType.CALL_STARTED, call, 1, caller=f"+4930{number:06}", language="en-US")
+            await self.runtime.submit(started, wait=10.0)
+
+    async def one(self) -> None:
+        """One caller says something; done when the answer is there."""
+        number = next(self.order)
+        self.sequences[number] += 1
+        text = QUESTIONS[number % len(QUESTIONS)]
+        said = event(EventType.TRANSCRIPTION, f"text-{number}", self.sequences[number], text=text, final=True)
+        receipt = await self.runtime.submit(said, wait=10.0)
+        assert receipt.turn is not None
+        assert receipt.turn.sentences
+
+
+async def a_thousand_text_calls() -> LatencyReport:
+    """1,000 concurrent calls, a turn each 10 s: final in to answer out."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with AsyncExitStack() as stack:
+            kept = await stack.enter_async_context(journal(Path(folder), "text"))
+            responder = ScriptedResponder(load_script())
+            runtime = CallRuntime(journal=kept, responder=lambda _: responder)
+            await stack.enter_async_context(runtime)
+            calls = TextCalls(runtime)
+            await calls.begin()
+            return await open_loop(
+                f"{TEXT_CALLS} text calls, a turn each 10 s: final in to answer out",
+                arrive=calls.one,
+                rate=TEXT_CALLS / 10,
+                seconds=SECONDS,
+                warmup=5.0,
+                gates=Gate(at_most_ms=100, percentile=99),
+            )
+
+
+def long_call() -> tuple[list[Event], int, bytes]:
+    """The events of a call of eight hours, and the last snapshot that its actor would have kept: up to which place, and what."""
+    call, events = Call("long", TENANT), list[Event]()
+
+    def add(made: Event) -> None:
+        events.append(made)
+        call.apply(replace(made, position=len(events)))
+
+    add(event(EventType.CALL_STARTED, "long", 1, caller="+49301", language="en-US"))
+    sequence = 1
+    while len(events) < LONG_EVENTS:
+        for final in (False, False, True):
+            sequence += 1
+            said = event(EventType.TRANSCRIPTION, "long", sequence, text="when is breakfast", final=final)
+            add(said)
+        for kind, key, payload in answer(said.id):
+            own = event(kind, "long", 0, **payload)
+            add(replace(own, id=f"long/{kind.value}/{key}", source=ORCHESTRATOR, sequence=None))
+        if len(events) % SNAPSHOT_EVENTS < 6 and len(events) < LONG_EVENTS - SNAPSHOT_EVENTS:
+            call.compact(len(events))
+            position, data = len(events), dump(call, {"agent": (sequence + 1, [])})
+    return events, position, data
+
+
+def answer(turn: str) -> list[tuple[EventType, str, dict[str, Json]]]:
+    steps: list[Json] = [
+        to_json(Say("Breakfast is from seven to half past ten.", "en-US")),
+        to_json(Remember({"last": turn})),
+    ]
+    return [
+        (EventType.TURN_OPENED, turn, {"turn": turn, "kind": "speech", "inputs": [turn], "text": "when is breakfast"}),
+        (EventType.TURN_ANSWERED, turn, {"turn": turn, "steps": steps}),
+        (EventType.TURN_CLOSED, turn, {"turn": turn, "outcome": "answered", "reason": "", "handed_over": True}),
+    ]
+
+
+async def resume_of_a_long_call() -> LatencyReport:
+    """A journal of 100,000 events of one call: journal open to the first event handled."""
+    with tempfile.TemporaryDirectory() as folder:
+        events, position, data = long_call()
+        async with journal(Path(folder), "long") as kept:
+            await kept.bind(TENANT, "long")
+            for start in range(0, len(events), 5000):
+                await kept.append(events[start : start + 5000])
+            await kept.save("long", Snapshot(position, data))
+            await kept.mark("long", CallState.ACTIVE)
+            keys = kept._sealer
+        responder = ScriptedResponder(load_script())
+        counted = itertools.count(max(each.sequence or 0 for each in events) + 1)
+
+        async def resume() -> None:
+            engine = create_engine(f"sqlite+aiosqlite:///{folder}/long.db")
+            opened = SqlJournal(engine, keys, clock)
+            await opened.open()
+            async with CallRuntime(journal=opened, responder=lambda _: responder) as runtime:
+                said = event(EventType.TRANSCRIPTION, "long", next(counted), text="is there a spa", final=True)
+                receipt = await runtime.submit(said, wait=10.0)
+                assert receipt.turn is not None
+            await opened.close()
+            await engine.dispose()
+
+        return await open_loop(
+            f"a call of {len(events):,} events: journal open to first answer",
+            arrive=resume,
+            rate=0.5,
+            seconds=20.0,
+            warmup=2.0,
+            gates=Gate(at_most_ms=1000, percentile=99),
+        )
+
+
 def benches() -> Iterable[Bench]:
-    return [own_share_of_a_turn, shared_commits]
+    return [own_share_of_a_turn, shared_commits, a_thousand_text_calls, resume_of_a_long_call]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from calls_support import CALL, TENANT, Echo, Leg, Metronome
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from orchestrator_calls.call import Call, fold
+from orchestrator_calls.call import Call, Sentence, Turn, fold
 from orchestrator_calls.decide import Policy
 from orchestrator_calls.events import ORCHESTRATOR, Event, EventType
 from orchestrator_calls.journal import MemoryJournal
@@ -60,7 +63,8 @@ class Scene:
         Clocks differ and delays overlap: nobody can tell in which order two sources meant what they said within less than the window.
         So what decides something is that far from what another source said.
         """
-        if source != self.last_source and kind not in {"participant_joined", "participant_left", "error"}:
+        decides = kind not in {"participant_joined", "participant_left", "error"} or payload.get("fatal") is True
+        if source != self.last_source and decides:
             gap = max(gap, WINDOW + 0.02)
             self.last_source = source
         self.now = round(self.now + gap, 3)
@@ -200,9 +204,9 @@ Delivery = list[tuple[float, Event]]
 
 
 @st.composite
-def deliveries(draw: st.DrawFn, log: Log) -> Delivery:
+def deliveries(draw: st.DrawFn, log: Log, late: Sequence[float] = (0.0, 0.0, 0.06, 0.15, 0.299, 0.299)) -> Delivery:
     """The same events, each up to a window late, some of them twice or again much later."""
-    delays = st.sampled_from([0.0, 0.0, 0.06, 0.15, 0.299, 0.299])
+    delays = st.sampled_from(late)
     arrivals: Delivery = []
     for at, event in log.events:
         arrivals.append((at + draw(delays), event))
@@ -270,7 +274,12 @@ def deliver(log: Log, delivery: Delivery) -> Run:
 
 def spoken(call: Call) -> list[tuple[str, int, str]]:
     """Every sentence that was said: turn, place in the answer, text."""
-    return [(turn.id, place, each.text) for turn in call.turns.values() for place, each in enumerate(turn.sentences)]
+    return [(turn.id, place, each.text) for turn in call.turns.values() for place, each in enumerate(whole(turn))]
+
+
+def whole(turn: Turn) -> list[Sentence]:
+    """The sentences without what is left of one when the leg goes at the end of the test: how far it came by then is a matter of delays."""
+    return [each for each in turn.sentences if not each.key.endswith("+")]
 
 
 def caller(call: Call) -> list[tuple[str, str]]:
@@ -295,7 +304,7 @@ def essence(call: Call) -> dict[str, Any]:
                 turn.note,
                 turn.command,
                 turn.outcome,
-                [(each.key, each.text, each.language, each.over) for each in turn.sentences],
+                [(each.key, each.text, each.language, each.over) for each in whole(turn)],
             )
             for turn in call.turns.values()
         ],
@@ -344,3 +353,15 @@ def once(notices: list[Notice]) -> bool:
 def missing(notices: list[Notice]) -> int:
     """How many events were told to be missing."""
     return sum(each.missing for each in notices if isinstance(each, GapSeen))
+
+
+def examples(count: int) -> settings:
+    quiet = [
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+    ]
+    return settings(
+        max_examples=int(count * float(os.environ.get("N", "1"))), deadline=None, suppress_health_check=quiet
+    )

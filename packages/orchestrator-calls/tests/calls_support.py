@@ -15,6 +15,7 @@ from orchestrator_calls.events import CallState, Event, EventType
 from orchestrator_calls.journal import Appended, JournalUnavailable, MemoryJournal
 from orchestrator_calls.notices import Notice
 from orchestrator_calls.responder import (
+    Act,
     Collect,
     HangUp,
     InputKind,
@@ -97,6 +98,11 @@ class Echo:
             yield Say(f"Are you still there, time {heard.repeats}?", "en-US")
             if heard.repeats > 2:
                 yield HangUp("silence")
+        elif heard.kind is InputKind.OUTCOME and heard.outcome is not None:
+            yield Say(f"The {heard.action} is {heard.outcome.status.value}: {heard.outcome.reason}.", "en-US")
+        elif heard.text == "book":
+            yield Say("I will book that.", "en-US")
+            yield Act("booking", {"guests": 4})
         elif heard.text == "goodbye":
             yield Say("Goodbye then.", "en-US")
             yield HangUp("caller said goodbye")
@@ -152,21 +158,22 @@ class FlakyJournal(MemoryJournal):
         self.marking = True
         self.delay = 0.0
         self.refusal: Exception | None = None
+        self.refusing: EventType | None = None
         self.attempts = 0
 
-    async def append(self, events: Sequence[Event]) -> list[Appended]:
+    async def append(self, events: Sequence[Event], **options: Any) -> list[Appended]:
         self.attempts += 1
         await asyncio.sleep(self.delay)
         if self.refusal is not None:
             raise self.refusal
-        if self.away:
+        if self.away or any(each.type is self.refusing for each in events):
             raise JournalUnavailable("the disk is full")
-        return await super().append(events)
+        return await super().append(events, **options)
 
-    async def mark(self, call_id: str, state: CallState, caller: str = "") -> None:
+    async def mark(self, call_id: str, state: CallState, caller: str = "", **options: Any) -> None:
         if self.away or not self.marking:
             raise JournalUnavailable("the disk is full")
-        await super().mark(call_id, state, caller)
+        await super().mark(call_id, state, caller, **options)
 
 
 @dataclass

@@ -6,12 +6,23 @@ once with every event up to a window late, some doubled, some again much later.
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from calls_journals import told
-from calls_logs import Delivery, Log, boundaries, caller, deliver, deliveries, essence, logs, missing, once, spoken
-from hypothesis import HealthCheck, assume, given, settings
+from calls_logs import (
+    Delivery,
+    Log,
+    boundaries,
+    caller,
+    deliver,
+    deliveries,
+    essence,
+    examples,
+    logs,
+    missing,
+    once,
+    spoken,
+)
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from orchestrator_calls.call import fold
@@ -24,18 +35,6 @@ Case = tuple[Log, Delivery]
 
 def cases(options: dict[str, object]) -> st.SearchStrategy[Case]:
     return logs(**options).flatmap(lambda log: st.tuples(st.just(log), deliveries(log)))
-
-
-def examples(count: int) -> settings:
-    quiet = [
-        HealthCheck.too_slow,
-        HealthCheck.filter_too_much,
-        HealthCheck.data_too_large,
-        HealthCheck.large_base_example,
-    ]
-    return settings(
-        max_examples=int(count * float(os.environ.get("N", "1"))), deadline=None, suppress_health_check=quiet
-    )
 
 
 def compare(case: Case) -> None:
@@ -61,23 +60,26 @@ def compare(case: Case) -> None:
 
 
 @pytest.mark.slow
-@examples(1000)
+@pytest.mark.parametrize("part", range(4))
+@examples(250)
 @given(cases(ANSWERED))
-def test_calls_that_are_answered_in_the_request(case):
+def test_calls_that_are_answered_in_the_request(part, case):
     compare(case)
 
 
 @pytest.mark.slow
-@examples(400)
+@pytest.mark.parametrize("part", range(2))
+@examples(200)
 @given(cases(SPOKEN))
-def test_calls_that_are_spoken_on_a_media_leg(case):
+def test_calls_that_are_spoken_on_a_media_leg(part, case):
     compare(case)
 
 
 @pytest.mark.slow
-@examples(600)
+@pytest.mark.parametrize("part", range(2))
+@examples(300)
 @given(cases(UNCOUNTED))
-def test_calls_from_an_agent_that_does_not_count(case):
+def test_calls_from_an_agent_that_does_not_count(part, case):
     compare(case)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from orchestrator_calls.contracts import JournalContract
-from orchestrator_calls.journal import Journal, MemoryJournal
+from orchestrator_calls.contracts import SharedJournalContract
+from orchestrator_calls.journal import MemoryJournal, SharedJournal
 
 
-class TestMemoryJournal(JournalContract):
+class TestMemoryJournal(SharedJournalContract):
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Journal]:
+    async def opened(self) -> AsyncIterator[SharedJournal]:
         yield MemoryJournal()

@@ -351,7 +351,11 @@ async def test_a_transfer_that_nobody_confirms_fails_and_the_call_goes_on():
         assert (await stage.call()).state is CallState.ACTIVE
         await stage.tell("transcription", sequence=3, text="hello")
         await sleep(1)
-        assert (await stage.said())[-1] == "That was turn 3 of this call."
+        assert (await stage.said())[2:] == [
+            "The transfer is unconfirmed: not confirmed.",
+            "You said hello.",
+            "That was turn 4 of this call.",
+        ]
 
 
 @virtual
@@ -382,8 +386,9 @@ async def test_abandoned_calls_end_and_nothing_of_them_stays_in_memory():
         stage.notices.clear()
         gc.collect()
         assert [call() for call in calls] == [None] * 20
-        inside = vars(stage.runtime)
-        assert [name for name in ("_actors", "_calls", "_legs", "_work", "_loading", "_opening") if inside[name]] == []
+        runtime, hosting = stage.runtime, stage.runtime._hosting
+        kept = hosting.actors, hosting.calls, hosting.loading, runtime._legs, runtime._work, runtime._opening
+        assert not any(kept)
 
 
 # --- responders that misbehave ----------------------------------------------------------------------------------------------
@@ -599,7 +604,7 @@ async def test_an_event_that_comes_while_its_call_breaks_is_not_lost(monkeypatch
         stage.journal.delay = 1.0
         sending = asyncio.create_task(stage.tell("transcription", sequence=2, text="hello"))
         await sleep(0.5)
-        for task in stage.runtime._calls:
+        for task in stage.runtime._hosting.calls:
             task.cancel()
         await sending
         await sleep(10)

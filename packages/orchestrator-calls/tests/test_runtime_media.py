@@ -274,9 +274,9 @@ async def test_the_next_leg_says_what_the_last_one_never_began():
         async with stage.runtime.media(CALL, second):
             await sleep(3)
         assert first.texts() == [GREETING, "You said hello."]
-        assert second.texts() == ["That was turn 2 of this call."]
+        assert second.texts() == ["hello.", "That was turn 2 of this call."]
         turn = await turn_of(stage, "f")
-        assert (turn.heard, turn.interrupted) == ("You said That was turn 2 of this call.", False)
+        assert (turn.heard, turn.interrupted) == ("You said hello. That was turn 2 of this call.", False)
 
 
 @virtual
@@ -290,10 +290,10 @@ async def test_a_leg_that_takes_over_goes_on_and_says_nothing_twice(reports):
             await sleep(4)
             assert first.texts() == [GREETING, "You said hello."]
             assert told(first)[-1] == ("bye", "another leg took over")
-            assert second.texts() == ["That was turn 2 of this call."]
+            assert second.texts() == ["said hello.", "That was turn 2 of this call."]
             await stage.tell("transcription", sequence=4, text="on")
             await sleep(3)
-            assert second.texts()[1:] == ["You said on.", "That was turn 3 of this call."]
+            assert second.texts()[2:] == ["You said on.", "That was turn 3 of this call."]
 
 
 class Cut(Leg):

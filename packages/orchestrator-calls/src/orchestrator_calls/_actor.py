@@ -12,47 +12,67 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from orchestrator_calls import decide as deciding
+from orchestrator_calls._acting import Acted, Acting
 from orchestrator_calls._answering import Answering
-from orchestrator_calls._asking import context_of, opening
-from orchestrator_calls._environment import Arrived, Environment, Media, Message, Stop, Wrote
+from orchestrator_calls._asking import context_of, opening, request_of
+from orchestrator_calls._continuing import pending_orders
+from orchestrator_calls._deeds import Deeds
+from orchestrator_calls._environment import Arrived, Environment, Media, Message, Permit, Stop, Wrote
 from orchestrator_calls._keeper import Keeper
 from orchestrator_calls._mailbox import Mailbox
-from orchestrator_calls._speaking import Speaking, order_message, report_payload
-from orchestrator_calls._steps import to_json
+from orchestrator_calls._sharing import Sharing, SnapshotTimes
+from orchestrator_calls._snapshot import Counts, dump
+from orchestrator_calls._speaking import Speaking, order_message
 from orchestrator_calls._waiters import Waiters
-from orchestrator_calls.call import Call, Channel, SentenceState, Turn, TurnOutcome
+from orchestrator_calls.call import Action, Call, Channel, SentenceState, Turn, TurnOutcome
 from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, Event, EventType
-from orchestrator_calls.journal import CallRow
-from orchestrator_calls.notices import EventKept, GapSeen, StateChanged, TurnTimed
+from orchestrator_calls.journal import CallRow, Lease, Snapshot
+from orchestrator_calls.notices import ActionEnded, EventKept, GapSeen, StateChanged, TurnTimed
 from orchestrator_calls.ordering import Gap, Sequencer
-from orchestrator_calls.playback import Player, Report
-from orchestrator_calls.responder import Transfer
+from orchestrator_calls.phrases import Phrase
+from orchestrator_calls.playback import LegPlayer, Report
+from orchestrator_calls.responder import InputKind
 from orchestrator_kernel.ports import Json
 
-__all__ = ["Actor"]
+__all__ = ["Actor", "turn_key"]
 
 logger = logging.getLogger(__name__)
 
 URGENT: Final = frozenset({EventType.DTMF, EventType.SPEECH_STARTED, EventType.CALL_ENDED, EventType.HOLD})
 
+GRAIN: Final = 2e-6
+"""Seconds by which something may happen early."""
+
+ACTION_GRACE: Final = 2.0
+"""Seconds that a process which ends gives the actions that are under way."""
+
 
 class Actor:
     """Runs one call until it is over or `stop` is called."""
 
-    def __init__(self, row: CallRow, call: Call, environment: Environment) -> None:
+    def __init__(self, row: CallRow, call: Call, environment: Environment, lease: Lease | None = None) -> None:
+        self.lease = lease
+        self.sharing = Sharing()
+        self.fenced = False
+        self.gone = asyncio.Event()
         self.call = call
         self.mailbox: Mailbox[Message] = Mailbox(environment.places)
         self.waiters = Waiters(call)
         self._env = environment
         self._sequencer = Sequencer(environment.policy.reorder_window)
-        self._keeper = Keeper(call, environment.journal, environment.clock, environment.observe)
+        self._keeper = Keeper(call, environment.journal, environment.clock, environment.observe, lease)
         self._own, self._keep = self._keeper.own, self._keeper.keep
+        self._deeds = Deeds(call, self._own, environment.phrase)
         self._answering = Answering(lambda: self.mailbox.post(Wrote()), environment.answer_timeout)
         self._speaking = Speaking(call, environment.voice)
+        self._acting = Acting(self.mailbox.post)
+        self._keeping = SnapshotTimes()
         self._since: dict[str, float] = {}
         self._timers: dict[str, float] = {}
+        self._untold: dict[str, Turn] = {}
         self._marked = row.state, row.caller
-        self._stopped = False
+        self._told = row.state
+        self._stopped: float | None = None
 
     # --- from the runtime ---------------------------------------------------------------------------------------------------
 
@@ -66,20 +86,44 @@ class Actor:
 
     def deliver(self, event: Event, at: float) -> None:
         """Hand over a journalled event that came in at `at` (monotonic), into the place reserved for it."""
-        self.mailbox.deliver(Arrived(event, at), urgent=event.type in URGENT)
+        if self.sharing.take(event):
+            self.mailbox.deliver(Arrived(event, at), urgent=event.type in URGENT)
+        else:
+            self.mailbox.release()
+            self.not_kept(event)
 
-    def resume(self, events: Sequence[Event]) -> None:
-        """Continue from the journal: the past is folded, inputs that were never answered are answered now."""
+    def receive(self, events: Sequence[Event], at: float, sender: str) -> None:
+        """Take in what other processes appended; `sender` is one of them, where it told."""
+        if sender:
+            self.sharing.senders.add(sender)
+        for event in events:
+            if self.sharing.take(event):
+                if event.type is EventType.SPEECH_STARTED:
+                    self.barge_in(event)
+                self.sharing.asked(event, turn_key(event), sender)
+                self.mailbox.admit()
+                self.mailbox.deliver(Arrived(event, at), urgent=event.type in URGENT)
+            self.sharing.seen(event.position)
+
+    def resume(self, events: Sequence[Event], counts: Counts) -> None:
+        """Continue from the journal: the past is folded, inputs that were never answered are answered now.
+
+        `counts` is how far the sources have counted in what the call has of a snapshot; `events` are all that came behind it.
+        """
+        self._sequencer.take_up(counts)
+        self.sharing.seen(self.call.position)
+        self._keeping.begin(self.call.count)
         for event in sorted(events, key=lambda each: each.position):
             self.call.apply(event)
+            self.sharing.seen(event.position)
             if event.source != ORCHESTRATOR:
                 self._sequencer.offer(event, float("-inf"))
 
-    def attach(self, player: Player) -> None:
+    def attach(self, player: LegPlayer) -> None:
         """From now on speak through this player."""
         self.mailbox.post(Media(player))
 
-    def detach(self, player: Player) -> None:
+    def detach(self, player: LegPlayer) -> None:
         """The player's leg is gone."""
         self.mailbox.post(Media(player, ended=True))
 
@@ -87,9 +131,31 @@ class Actor:
         """Take a report of playback in."""
         self.mailbox.post(report)
 
+    async def outcomes(self, turn: Turn) -> tuple[Turn, ...]:
+        """The turns that tell of actions and go to the caller with the answer of `turn`; its own are waited for, but not beyond patience."""
+        if self.call.channel is not Channel.ANSWER:
+            return ()
+        own = [f"{action.key}/outcome" for action in turn.actions]
+        for key in own:
+            await self.waiters.answered(key, self._env.policy.patience)
+        told = {**self._untold, **{each.id: each for each in self.call.outcomes_of(turn)}}
+        self._untold.clear()
+        return tuple(told.values())
+
+    async def permit(self, key: str) -> bool:
+        """Whether a leg may begin this sentence; true once the intent is kept."""
+        asked = Permit(key, asyncio.get_running_loop().create_future())
+        self.mailbox.post(asked)
+        return await asked.granted
+
     def leave(self) -> None:
         """Tell the leg to attach again elsewhere; what was heard until now is reported."""
         self._speaking.end({"type": "bye", "state": self.call.state.value, "reason": "restart"})
+
+    def lose(self) -> None:
+        """Another process owns the call: nothing more is done here, and the leg is told to attach again."""
+        self.fenced = True
+        self.mailbox.post(Stop())
 
     def stop(self) -> None:
         """End the actor, not the call: the call can be resumed from its journal."""
@@ -102,7 +168,7 @@ class Actor:
         try:
             await self._take_up()
             await self._settle()
-            while not (self._stopped or self._over):
+            while not (self._leaves or self._over):
                 message = self.mailbox.take()
                 if message is None:
                     await self.mailbox.wait(self._patience())
@@ -112,29 +178,29 @@ class Actor:
                 await self._settle()
         finally:
             await self._answering.cancel()
+            await self._acting.cancel()
             self.waiters.give_up()
             self.leave()
 
     @property
+    def _leaves(self) -> bool:
+        if self._stopped is None:
+            return False
+        return self.fenced or not self._acting.busy or self._env.clock.monotonic() >= self._stopped + ACTION_GRACE
+
+    @property
     def _over(self) -> bool:
-        return self.call.state in TERMINAL and len(self.mailbox) == 0 and self._speaking.silent
+        at_rest = len(self.mailbox) == 0 and self._speaking.silent and not self._acting.busy
+        return self.call.state in TERMINAL and at_rest
 
     async def _take_up(self) -> None:
         """What the end of the last process left open: a leg that is gone with it, sentences half spoken, a turn half answered."""
-        if self.call.media_attached:
-            begun = [sentence for _, sentence in self.call.speaking if sentence.state is SentenceState.STARTED]
-            reports = [
-                Report(EventType.PLAYBACK_CLEARED, each.key, each.played_ms, each.heard or "", "restart")
-                for each in begun
-            ]
-            await self._keep([*map(self._report_event, reports), self._leg_detached()])
-        turn = self.call.open_turn
-        if turn is None:
+        if self.call.state in TERMINAL:
             return
-        if turn.steps:
-            # Half an answer was committed; what the rest would have been is not known.
-            self._answering.give_up(turn.id, "restart")
-        else:
+        events, turn = self._deeds.loose_ends(), self.call.open_turn
+        if events:
+            await self._keep(events)
+        if turn is not None and turn.outcome is None:
             self._begin(turn)
 
     async def _handle(self, message: Message) -> None:
@@ -143,12 +209,18 @@ class Actor:
                 await self._arrived(event, at)
             case Wrote():
                 await self._take_answer()
+            case Acted():
+                await self._acted(message)
+            case Permit(key, granted):
+                await self._permit(key, granted)
             case Report():
-                await self._keep([self._report_event(message)])
+                self._timing(message)
+                await self._keep(self._deeds.reported(message))
+                self._speaking.reported(message)
             case Media(player, ended):
                 await self._media(player, ended=ended)
             case Stop():
-                self._stopped = True
+                self._stopped = self._env.clock.monotonic()
 
     async def _arrived(self, event: Event, at: float) -> None:
         self._env.observe(EventKept(event))
@@ -166,8 +238,9 @@ class Actor:
         for event in events:
             turn = deciding.interrupted_by(self.call, event) if event.type is EventType.SPEECH_STARTED else None
             if turn is not None and not turn.interrupted:
-                await self._keep([self._interruption(turn, event.id)])
+                await self._keep([self._deeds.interruption(turn, event.id)])
             self.call.apply(event)
+            self.sharing.applied(event)
             self._speaking.heard_out(event.id)
             await self._settle()
 
@@ -177,12 +250,10 @@ class Actor:
         )
         self._env.observe(notice)
 
-    def _interruption(self, turn: Turn, by: str) -> Event:
-        return self._own(EventType.TURN_INTERRUPTED, turn.id, {"turn": turn.id, "by": by})
-
     async def _tick(self) -> None:
         """Let go of what waited long enough; then, if nothing is left to be heard first, let the timer fire that is due."""
-        now = self._env.clock.monotonic()
+        # A sum of floats may fall short of what it should be: waiting for the difference would wait for ever where time stands still.
+        now = self._env.clock.monotonic() + GRAIN
         due = self._sequencer.due
         if due is not None and due <= now:
             await self._release(*self._sequencer.expire(now))
@@ -195,7 +266,9 @@ class Actor:
     def _patience(self) -> float | None:
         """Seconds until the next timer or the end of the reorder window."""
         held = self._sequencer.due
-        dues = self._timers.values() if held is None else (held,)
+        dues = list(self._timers.values() if held is None else (held,))
+        if self._stopped is not None:
+            dues.append(self._stopped + ACTION_GRACE)
         due = min(dues, default=None)
         return None if due is None else max(0.0, due - self._env.clock.monotonic())
 
@@ -215,8 +288,29 @@ class Actor:
                 # A responder that needs not wait answers now, so that what is said does not depend on how fast events follow.
                 await asyncio.sleep(0)
                 await self._take_answer()
+        self._speaking.settled()
         await self._tell_state()
         self.waiters.resolve()
+        if self.lease is not None:
+            await self._tell_peers(self.lease)
+        await self._shorten()
+
+    async def _shorten(self) -> None:
+        """Now and then keep a snapshot, and forget what is long over."""
+        upto = self._keeping.due(self.call, self.sharing, self._env.clock.monotonic(), shared=self.lease is not None)
+        if upto is None or self._sequencer.due is not None:
+            return
+        self.call.compact(upto)
+        self._keeping.begin(self.call.count)
+        await self._keeper.save(Snapshot(upto, dump(self.call, self._sequencer.counts)))
+
+    async def _tell_peers(self, lease: Lease) -> None:
+        """Those who wait elsewhere look into the journal; what opens no turn is told there by how far all is taken in."""
+        told, taken = self.sharing.settled(self.waiters)
+        if taken is not None:
+            await self._keeper.took(lease, taken)
+        for sender in told:
+            self._env.journal.hint(sender, self.call.id, lease.owner)
 
     def _set_timers(self, timers: Iterable[deciding.Timer]) -> None:
         now, monotonic = self._env.clock.now(), self._env.clock.monotonic()
@@ -229,10 +323,15 @@ class Actor:
                 return self._ask(intent)
             case deciding.CancelAnswer(_, turn) if self._answering.turn == turn:
                 await self._answering.cancel()
-                await self._keep([self._closing(turn, TurnOutcome.SUPERSEDED)])
+                await self._keep([self._deeds.closing(turn, TurnOutcome.SUPERSEDED)])
                 return True
             case deciding.Speak():
                 self._speak(intent)
+            case deciding.Fill(_, turn, count):
+                await self._keep([self._deeds.filler(self.call.turns[turn], Phrase.WAITING, count)])
+                return True
+            case deciding.Run(_, action) if action.key not in self._acting:
+                await self._run(action)
             case deciding.StopSpeaking(_, turn):
                 return await self._clear(self._speaking.stop(turn))
             case deciding.Command():
@@ -241,7 +340,7 @@ class Actor:
                 await self._keep([self._own(EventType.CALL_ENDED, "end", {"reason": reason})])
                 return True
             case deciding.FailTransfer(_, transfer):
-                payload: dict[str, Json] = {"key": transfer, "reason": "not confirmed"}
+                payload: dict[str, Json] = {"key": transfer, "reason": deciding.NOT_CONFIRMED}
                 await self._keep([self._own(EventType.TRANSFER_FAILED, transfer, payload)])
                 return True
             case _:
@@ -261,39 +360,30 @@ class Actor:
         cut = {turn.id: turn for turn, _ in self.call.speaking}.values()
         reports = [report for turn in cut for report in self._speaking.stop(turn.id)]
         for report in [*reports, *self.mailbox.take_own(Report)]:
-            self._keeper.apply_now_keep_later(self._report_event(report))
+            self._keeper.apply_now_keep_later(self._report(report))
         for turn in cut:
-            self._keeper.apply_now_keep_later(self._interruption(turn, by))
+            self._keeper.apply_now_keep_later(self._deeds.interruption(turn, by))
 
     def _begin(self, turn: Turn) -> None:
         tenant = self.call.tenant
         context = context_of(self.call, turn, self._env.zone(tenant))
-        self._answering.begin(self._env.responder(tenant), context)
+        self._answering.begin(self._env.responder(tenant), context, turn.steps)
 
     async def _take_answer(self) -> None:
         """Commit all that the responder has written by now with one write."""
         written = self._answering.take()
         if written is None:
             return
-        events: list[Event] = []
-        if written.steps:
-            payload: dict[str, Json] = {"turn": written.turn, "steps": [to_json(step) for step in written.steps]}
-            events.append(self._own(EventType.TURN_ANSWERED, f"{written.turn}/{written.first}", payload))
-        if written.outcome is not None:
-            events.append(self._closing(written.turn, written.outcome, written.reason))
-        await self._keep(events)
+        begins = self._speaking.ready and not self.call.speaking
+        await self._keep(self._deeds.written(written, begins=begins))
         if written.outcome is not None:
             self._closed(self.call.turns[written.turn])
-
-    def _closing(self, turn: str, outcome: TurnOutcome, reason: str = "") -> Event:
-        payload: dict[str, Json] = {"turn": turn, "outcome": outcome.value, "reason": reason}
-        if self.call.channel is Channel.ANSWER:
-            payload["handed_over"] = True
-        return self._own(EventType.TURN_CLOSED, turn, payload)
 
     def _closed(self, turn: Turn) -> None:
         if self.call.channel is Channel.ANSWER:
             since = self._since.pop(turn.id, None)
+            if turn.kind is InputKind.OUTCOME:
+                self._untold[turn.id] = turn
             if since is not None:
                 self._timed(turn.id, Channel.ANSWER, self._env.clock.monotonic() - since)
         elif not turn.sentences:
@@ -302,6 +392,24 @@ class Actor:
     def _timed(self, turn: str, channel: Channel, seconds: float) -> None:
         self._env.observe(TurnTimed(self.call.id, self.call.tenant, turn, channel.value, seconds))
 
+    # --- actions ------------------------------------------------------------------------------------------------------------
+
+    async def _run(self, action: Action) -> None:
+        """The intent first; an action whose intent was there before may have been carried out already."""
+        again = action.started_at is not None
+        if not again:
+            await self._keep([self._deeds.acting(action)])
+        actions = self._env.actions(self.call.tenant)
+        self._acting.begin(action.key, request_of(self.call, action), actions, again=again)
+
+    async def _acted(self, acted: Acted) -> None:
+        action = next(each for each in self.call.actions if each.key == acted.key)
+        await self._keep([self._deeds.acted(action, acted.outcome)])
+        self._acting.taken(action.key)
+        started = action.started_at or self._env.clock.now()
+        seconds = (self._env.clock.now() - started).total_seconds()
+        self._env.observe(ActionEnded(self.call.id, self.call.tenant, action.name, acted.outcome.status.value, seconds))
+
     # --- speech -------------------------------------------------------------------------------------------------------------
 
     def _speak(self, intent: deciding.Speak) -> None:
@@ -309,53 +417,66 @@ class Actor:
         if self._speaking.speak(intent, self._since.get(intent.turn) if first else None):
             self._since.pop(intent.turn, None)
 
+    async def _permit(self, key: str, granted: asyncio.Future[bool]) -> None:
+        sentence = self.call.sentence(key)
+        wanted = sentence is not None and not sentence.over
+        if sentence is not None and sentence.state is SentenceState.COMMITTED:
+            await self._keep([self._deeds.intent(key)])
+        if not granted.done():
+            granted.set_result(wanted)
+
     async def _clear(self, reports: Sequence[Report]) -> bool:
         """Report on sentences that will never be played; whether there were any."""
         if reports:
-            await self._keep([self._report_event(report) for report in reports])
+            await self._keep([self._report(report) for report in reports])
         return bool(reports)
 
     async def _command(self, intent: deciding.Command) -> bool:
-        order = intent.order
-        events = [self._own(EventType.COMMAND_SENT, intent.key, {"key": intent.key})]
-        if isinstance(order, Transfer):
-            payload: dict[str, Json] = {"key": intent.key, "target": order.target, "reason": order.reason}
-            events.append(self._own(EventType.TRANSFER_REQUESTED, intent.key, payload))
-        await self._keep(events)
-        self._speaking.control(order_message(intent.key, order))
+        await self._keep(self._deeds.ordered(intent))
+        self._speaking.control(order_message(intent.key, intent.order))
         return True
 
-    async def _media(self, player: Player, *, ended: bool) -> None:
+    async def _media(self, player: LegPlayer, *, ended: bool) -> None:
         if not ended:
             self._speaking.attach(player)
-            payload: dict[str, Json] = {"channel": Channel.MEDIA.value}
-            await self._keep([self._own(EventType.LEG_ATTACHED, f"media/{self.call.count}", payload)])
+            await self._keep([self._deeds.attached()])
+            for key, order in pending_orders(self.call):
+                # Whether an earlier leg was told is not known; under the same key it is the same order.
+                self._speaking.control(order_message(key, order))
         elif self._speaking.detach(player):
-            await self._keep([self._leg_detached()])
+            await self._keep([self._deeds.detached()])
 
-    def _leg_detached(self) -> Event:
-        return self._own(EventType.LEG_DETACHED, f"media/{self.call.count}", {})
+    def _report(self, report: Report) -> Event:
+        self._timing(report)
+        return self._deeds.report(report)
 
-    def _report_event(self, report: Report) -> Event:
+    def _timing(self, report: Report) -> None:
+        """Tell how long the caller waited for the first frame, if this report knows."""
         if report.latency_ms is not None:
             self._timed(report.key.rpartition("/")[0], Channel.MEDIA, report.latency_ms / 1000)
-        return self._own(report.type, f"{report.key}/{report.played_ms}", report_payload(report))
 
     # --- telling ------------------------------------------------------------------------------------------------------------
 
     async def _tell_state(self) -> None:
         """Note in the list of calls, and tell, what changed: the state, or who calls."""
         state, call = self.call.state, self.call
-        before, known = self._marked
+        noted, known = self._marked
         caller = known or (self._env.pseudonym(call.tenant, call.caller) if call.caller else "")
-        if (state, caller) == self._marked:
+        # A call is open in the list until its last action has ended: whoever resumes open calls sees to it.
+        listed = noted if state in TERMINAL and self._acting.busy else state
+        if (listed, caller) != self._marked:
+            self._marked = listed, caller
+            await self._keeper.mark(listed, caller)
+        if state is self._told:
             return
-        self._marked = state, caller
-        await self._keeper.mark(state, caller)
-        if state is before:
-            return
+        before, self._told = self._told, state
         self._env.observe(StateChanged(call.id, call.tenant, before, state, call.end_reason))
         if state in TERMINAL:
             await self._answering.cancel()
             await self._clear(self._speaking.stop_all("call over"))
             self._speaking.end({"type": "bye", "state": state.value, "reason": call.end_reason})
+
+
+def turn_key(event: Event) -> str:
+    """Under which id the turn of an event is found: the start of a call has the greeting."""
+    return f"{event.call_id}/greeting" if event.type is EventType.CALL_STARTED else event.id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
@@ -37,6 +37,8 @@ class _Draft:
     """The answer of one turn. A responder that goes on after it was cancelled writes into a draft that nobody reads."""
 
     turn: str
+    kept: list[Step] = field(default_factory=list[Step])
+    first: int = 0
     steps: list[Step] = field(default_factory=list[Step])
     taken: int = 0
     outcome: TurnOutcome | None = None
@@ -62,22 +64,18 @@ class Answering:
         """The turn whose answer is being written, or not taken to its end yet."""
         return self._draft.turn if self._draft else None
 
-    def begin(self, responder: Responder, context: TurnContext) -> None:
-        """Have the answer of `context.turn` written."""
-        self._draft = _Draft(context.turn)
+    def begin(self, responder: Responder, context: TurnContext, kept: Sequence[Step] = ()) -> None:
+        """Have the answer of `context.turn` written; `kept` is the beginning that an earlier process left, and is not taken again."""
+        self._draft = _Draft(context.turn, list(kept), len(kept))
         self._task = asyncio.create_task(self._write(self._draft, responder, context), name=f"answer {context.turn}")
-
-    def give_up(self, turn: str, reason: str) -> None:
-        """The answer of `turn` cannot be had."""
-        self._draft = _Draft(turn, outcome=TurnOutcome.FAILED, reason=reason)
-        self._wake()
 
     def take(self) -> Written | None:
         """What was written since the last time; None when that is nothing."""
         draft = self._draft
         if draft is None or (len(draft.steps) == draft.taken and draft.outcome is None):
             return None
-        written = Written(draft.turn, draft.taken, tuple(draft.steps[draft.taken :]), draft.outcome, draft.reason)
+        first = draft.first + draft.taken
+        written = Written(draft.turn, first, tuple(draft.steps[draft.taken :]), draft.outcome, draft.reason)
         draft.taken = len(draft.steps)
         if draft.outcome is not None:
             self._draft = None
@@ -96,6 +94,10 @@ class Answering:
         try:
             async with asyncio.timeout(self._limit), aclosing(responder.respond(context)) as steps:
                 async for step in steps:
+                    if draft.kept and draft.kept[0] == step:
+                        del draft.kept[0]
+                        continue
+                    draft.kept.clear()
                     draft.steps.append(step)
                     self._wake()
         except Exception as error:

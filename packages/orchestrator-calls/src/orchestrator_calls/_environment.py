@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from orchestrator_calls._acting import Acted
+from orchestrator_calls.actions import Actions
 from orchestrator_calls.decide import Policy
 from orchestrator_calls.events import Event
-from orchestrator_calls.journal import Journal
+from orchestrator_calls.journal import SharedJournal
 from orchestrator_calls.notices import Notice
-from orchestrator_calls.playback import Player, Report
+from orchestrator_calls.phrases import PhraseFor
+from orchestrator_calls.playback import LegPlayer, Report
 from orchestrator_calls.responder import Responder
 from orchestrator_kernel.ports import Clock, Speech
 
-__all__ = ["Arrived", "Environment", "Media", "Message", "Stop", "Wrote"]
+__all__ = ["Arrived", "Environment", "Media", "Message", "Permit", "Stop", "Wrote"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """What every actor of a runtime shares; its parts are the arguments of `CallRuntime`."""
 
-    journal: Journal
+    journal: SharedJournal
     clock: Clock
     policy: Policy
     responder: Callable[[str], Responder]
+    actions: Callable[[str], Actions | None]
+    phrase: PhraseFor
     speech: Speech | None
     voice: Callable[[str, str], str | None]
     pseudonym: Callable[[str, str], str]
@@ -51,8 +57,16 @@ class Wrote:
 class Media:
     """A media leg came, or is gone."""
 
-    player: Player
+    player: LegPlayer
     ended: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Permit:
+    """A leg is about to speak a sentence; true once that is kept, false if it is to stay silent."""
+
+    key: str
+    granted: asyncio.Future[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +74,4 @@ class Stop:
     """The actor is to end, not the call."""
 
 
-Message = Arrived | Wrote | Media | Report | Stop
+Message = Arrived | Wrote | Acted | Permit | Media | Report | Stop

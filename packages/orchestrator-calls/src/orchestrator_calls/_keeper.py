@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from orchestrator_calls.call import Call
 from orchestrator_calls.events import ORCHESTRATOR, CallState, Event, EventType
-from orchestrator_calls.journal import Journal, JournalUnavailable
+from orchestrator_calls.journal import JournalUnavailable, Lease, SharedJournal, Snapshot
 from orchestrator_calls.notices import EventKept, Notice
 from orchestrator_kernel.ports import Clock, Json
 
@@ -27,12 +27,16 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Keeper:
-    """Keeps the orchestrator's own events of `call`. While the journal is away the call waits: nothing is said that is not kept."""
+    """Keeps the orchestrator's own events of `call`. While the journal is away the call waits: nothing is said that is not kept.
+
+    With a lease, what is kept after another process took the call over is refused (`Fenced`).
+    """
 
     call: Call
-    journal: Journal
+    journal: SharedJournal
     clock: Clock
     observe: Callable[[Notice], None]
+    lease: Lease | None = None
     _later: list[Event] = field(default_factory=list[Event])
 
     def own(self, kind: EventType, key: str, payload: Mapping[str, Json]) -> Event:
@@ -62,14 +66,25 @@ class Keeper:
     async def keep(self, events: Sequence[Event]) -> None:
         """Make events durable, then let them count."""
         batch, self._later = [*self._later, *events], []
-        for appended in await self._insist(lambda: self.journal.append(batch)):
+        for appended in await self._insist(lambda: self.journal.append(batch, lease=self.lease)):
             self.call.apply(appended.event)
             if not appended.duplicate:
                 self.observe(EventKept(appended.event))
 
     async def mark(self, state: CallState, caller: str) -> None:
         """Note the state in the list of calls."""
-        await self._insist(lambda: self.journal.mark(self.call.id, state, caller))
+        await self._insist(lambda: self.journal.mark(self.call.id, state, caller, lease=self.lease))
+
+    async def save(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot; one that cannot be kept now costs the next process time, and nothing else."""
+        try:
+            await self.journal.save(self.call.id, snapshot, lease=self.lease)
+        except JournalUnavailable as error:
+            logger.warning("a snapshot was not kept", extra={"call_id": self.call.id}, exc_info=error)
+
+    async def took(self, lease: Lease, position: int) -> None:
+        """Note how far events from outside are taken in."""
+        await self._insist(lambda: self.journal.took(lease, position))
 
     async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:
         pause = 0.05

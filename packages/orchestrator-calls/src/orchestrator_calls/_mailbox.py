@@ -52,6 +52,10 @@ class Mailbox(Generic[T]):
         """Give a reserved place back without a message."""
         self._taken -= 1
 
+    def admit(self) -> None:
+        """Take a place for a message that was accepted elsewhere, whether there is one or not."""
+        self._taken += 1
+
     def deliver(self, message: T, *, urgent: bool) -> None:
         """Put a message into the place that was reserved for it."""
         (self._urgent if urgent else self._normal).append(message)

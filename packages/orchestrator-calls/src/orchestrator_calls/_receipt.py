@@ -39,9 +39,12 @@ class Receipt:
     Attributes:
         duplicate: It had been taken in before; nothing happened a second time.
         turn: The answered turn it belongs to, where the sender waited for one.
+        outcomes: Answered turns that tell of actions, and go to the caller with this answer, after the turn's own; only where replies go
+            into the answers of requests.
     """
 
     event: Event
     state: CallState
     duplicate: bool
     turn: Turn | None = None
+    outcomes: tuple[Turn, ...] = ()

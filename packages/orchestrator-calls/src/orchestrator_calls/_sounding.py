@@ -71,7 +71,7 @@ class Sounding:
         stopped: Nothing more of it is to be sent.
         settle_at: When what was heard of it is taken as known, though the leg told nothing.
         played_ms: How much of it was played when it was stopped.
-        progress: The words that the leg told last.
+        progress: The words that were told last, and `told` when.
         reason: Why it was stopped.
     """
 
@@ -89,6 +89,7 @@ class Sounding:
     settle_at: float | None = None
     played_ms: int = 0
     progress: str = ""
+    told: float = 0.0
     reason: str = ""
 
     async def speak(self, speech: Speech, wake: Callable[[], None]) -> None:

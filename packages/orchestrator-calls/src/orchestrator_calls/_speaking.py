@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator_calls import decide as deciding
 from orchestrator_calls.call import Call
 from orchestrator_calls.events import Event, EventType
-from orchestrator_calls.playback import Player, Report
+from orchestrator_calls.playback import LegPlayer, Report
 from orchestrator_calls.responder import HangUp, Transfer
 from orchestrator_kernel.ports import Json, SpeechRequest
 
@@ -25,10 +25,12 @@ class Speaking:
 
     call: Call
     voice: Callable[[str, str], str | None]
-    _player: Player | None = None
+    _player: LegPlayer | None = None
     _given: set[str] = field(default_factory=set[str])
+    _leaving: set[str] = field(default_factory=set[str])
     _hushed: dict[str, str] = field(default_factory=dict[str, str])
     _ended: bool = False
+    _through: str = ""
 
     @property
     def attached(self) -> bool:
@@ -40,25 +42,38 @@ class Speaking:
         """Whether nothing is being played or still to be reported."""
         return self._player is None or self._player.silent
 
-    def attach(self, player: Player) -> None:
+    def attach(self, player: LegPlayer) -> None:
         """Speak through this leg from now on. One that was there before reports what was heard of what it began, and the rest is spoken here."""
         old, self._player = self._player, player
         if old is not None:
             self._given = set(old.begun)
+            # Nothing is spoken here before it is known how far the other leg came.
+            self._leaving = set(old.begun)
             old.stop(old.begun, reason="leg lost")
             old.end({"type": "bye", "reason": "another leg took over"})
 
-    def detach(self, player: Player | None) -> bool:
+    def detach(self, player: LegPlayer | None) -> bool:
         """The leg is gone; false if another has taken its place. What it never began is spoken by the next one."""
         if player is not self._player:
             return False
         self._player = None
         self._given.clear()
+        self._leaving.clear()
         return True
+
+    def reported(self, report: Report) -> None:
+        """A report of a leg is kept."""
+        if report.type in {EventType.PLAYBACK_FINISHED, EventType.PLAYBACK_CLEARED}:
+            self._leaving.discard(report.key)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a sentence that is given now begins at once."""
+        return self._player is not None and self._player.silent and not self._hushed and not self._leaving
 
     def speak(self, intent: deciding.Speak, since: float | None) -> bool:
         """Give a sentence to the player; false when it has it already, or is to be silent."""
-        if self._player is None or intent.key in self._given or intent.turn in self._hushed.values():
+        if self._player is None or self._leaving or intent.key in self._given or intent.turn in self._hushed.values():
             return False
         self._given.add(intent.key)
         voice = self.voice(self.call.tenant, intent.language)
@@ -94,6 +109,13 @@ class Speaking:
     def heard_out(self, event_id: str) -> None:
         """What the beginning of the caller's speech means is decided, or it was not kept."""
         self._hushed.pop(event_id, None)
+
+    def settled(self) -> None:
+        """Tell the player when the newest answer is written to its end."""
+        turn = next(reversed(self.call.turns.values()), None)
+        if self._player is not None and turn is not None and turn.outcome is not None and turn.id != self._through:
+            self._through = turn.id
+            self._player.through(turn.id)
 
     def control(self, message: Mapping[str, Json]) -> None:
         """Tell the leg something, if there is one."""

@@ -30,8 +30,14 @@ def to_json(step: Step) -> dict[str, Json]:  # noqa: PLR0911 - one line per kind
             return {"step": "transfer", "target": target, "reason": reason}
         case HangUp(reason):
             return {"step": "hang_up", "reason": reason}
-        case Note(intent, understood, confidence):
-            return {"step": "note", "intent": intent, "understood": understood, "confidence": confidence}
+        case Note(intent, understood, confidence, detail):
+            told: dict[str, Json] = {
+                "step": "note",
+                "intent": intent,
+                "understood": understood,
+                "confidence": confidence,
+            }
+            return {**told, "detail": detail} if detail else told
         case Remember(memory):
             return {"step": "remember", "memory": memory}
 
@@ -60,7 +66,8 @@ def from_json(data: Mapping[str, Json]) -> Step:  # noqa: PLR0911 - one line per
         case "hang_up":
             return HangUp(str(values["reason"]))
         case "note":
-            return Note(str(values["intent"]), bool(values["understood"]), cast("float | None", values["confidence"]))
+            confidence = cast("float | None", values["confidence"])
+            return Note(str(values["intent"]), bool(values["understood"]), confidence, str(values.get("detail", "")))
         case "remember":
             return Remember(cast("Mapping[str, Json]", values["memory"]))
         case other:

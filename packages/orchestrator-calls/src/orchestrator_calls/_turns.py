@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from orchestrator_calls.events import ORCHESTRATOR, Event, EventType
-from orchestrator_calls.responder import HangUp, InputKind, Note, Transfer
+from orchestrator_calls.actions import ActionOutcome
+from orchestrator_calls.events import ORCHESTRATOR, Event, EventType, text_of
+from orchestrator_calls.responder import HangUp, InputKind, Note, Step, Transfer
+from orchestrator_kernel.ports import Json
 
-__all__ = ["REPORTS", "Channel", "Sentence", "SentenceState", "Turn", "TurnOutcome"]
+__all__ = ["REPORTS", "WANTED", "Action", "Channel", "Sentence", "SentenceState", "Turn", "TurnOutcome"]
 
 
 class Channel(StrEnum):
@@ -24,6 +27,7 @@ class SentenceState(StrEnum):
     """How far a sentence came; each later state is final over the earlier ones."""
 
     COMMITTED = "committed"
+    INTENDED = "intended"
     STARTED = "started"
     HANDED_OVER = "handed_over"
     FINISHED = "finished"
@@ -40,6 +44,9 @@ REPORTS: Final = {
 }
 """How far each report of playback says that a sentence came."""
 
+WANTED: Final = frozenset({"", "interrupted", "call over"})
+"""The reasons of speech that was ended because somebody wanted it to; any other broke off."""
+
 
 class TurnOutcome(StrEnum):
     """How the answer of a turn ended."""
@@ -51,7 +58,13 @@ class TurnOutcome(StrEnum):
 
 @dataclass(slots=True)
 class Sentence:
-    """One sentence of an answer. `heard` is what the caller heard of it, None while nobody knows; times in milliseconds."""
+    """One sentence of an answer, or the rest of one that was cut off; times in milliseconds.
+
+    Attributes:
+        heard: What the caller heard of it; None while nobody knows.
+        filler: It is not the responder's: the runtime says it while the caller waits.
+        broke: Why it broke off though nobody wanted it to end; empty otherwise.
+    """
 
     key: str
     text: str
@@ -60,6 +73,13 @@ class Sentence:
     heard: str | None = None
     played_ms: int = 0
     latency_ms: float | None = None
+    filler: bool = False
+    broke: str = ""
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether it is what was left of another one, and no sentence of its own."""
+        return self.key.endswith("+") and not self.filler
 
     @property
     def over(self) -> bool:
@@ -83,6 +103,8 @@ class Sentence:
             self._grow(heard)
         elif event.type is EventType.PLAYBACK_CLEARED:
             self._grow("")
+        if event.type is EventType.PLAYBACK_CLEARED and (reason := text_of(event.payload, "reason")) not in WANTED:
+            self.broke = max(self.broke, reason)
         if isinstance(latency, int | float) and event.source == ORCHESTRATOR:
             self.latency_ms = float(latency)
 
@@ -96,8 +118,21 @@ class Sentence:
 
 
 @dataclass(slots=True)
+class Action:
+    """What an answer has done in the world. `started_at` is None before, `outcome` is None until it is known."""
+
+    key: str
+    turn: str
+    name: str
+    arguments: Mapping[str, Json]
+    language: str = ""
+    started_at: datetime | None = None
+    outcome: ActionOutcome | None = None
+
+
+@dataclass(slots=True)
 class Turn:
-    """One input of the caller, or the greeting, or a silence, and the answer to it.
+    """One input of the caller, or the greeting, or a silence, or the outcome of an action, and the answer to it.
 
     Attributes:
         inputs: The ids of the events it answers; several for keys that were collected.
@@ -105,7 +140,10 @@ class Turn:
         confidence: The recognizer's, 0 to 1, where it told one.
         repeats: For a silence: the how-manieth in a row.
         sensitive: The keys are shown nowhere.
-        steps: How many steps of the answer are in the journal.
+        action: For an outcome: what has ended, and `result` how.
+        steps: The steps of the answer that are in the journal.
+        numbered: How many sentences have a number of their own.
+        memory: What the responder remembered before the turn.
         command: The order that is carried out once the last word is out.
         outcome: None while the answer is being written.
         interrupted: The answer was cut short: the caller began to speak, pressed a key, or was put on hold or transferred.
@@ -121,7 +159,12 @@ class Turn:
     repeats: int = 0
     sensitive: bool = False
     sentences: list[Sentence] = field(default_factory=list[Sentence])
-    steps: int = 0
+    action: str = ""
+    result: ActionOutcome | None = None
+    memory: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    steps: list[Step] = field(default_factory=list[Step])
+    numbered: int = 0
+    actions: list[Action] = field(default_factory=list[Action])
     note: Note | None = None
     command: Transfer | HangUp | None = None
     outcome: TurnOutcome | None = None
@@ -132,6 +175,16 @@ class Turn:
     def heard(self) -> str:
         """What the caller heard of the answer, as far as it was told; what was handed over to the leg counts as heard until it tells otherwise."""
         return " ".join(part for part in map(_heard, self.sentences) if part)
+
+    @property
+    def answer(self) -> str:
+        """As `heard`, without what only filled the time."""
+        return " ".join(part for part in (_heard(each) for each in self.sentences if not each.filler) if part)
+
+    @property
+    def fillers(self) -> int:
+        """How often the caller was asked for patience."""
+        return sum(each.filler for each in self.sentences)
 
     @property
     def shown(self) -> str:

@@ -19,7 +19,7 @@ class Waiters:
 
     async def answered(self, event_id: str, limit: float) -> Turn | None:
         """The answered turn that this input belongs to (or that has this id); None when there was none within `limit` seconds."""
-        done, turn = self._known(event_id)
+        done, turn = self.known(event_id)
         if done:
             return turn
         waiter = self._waiting.setdefault(event_id, asyncio.get_running_loop().create_future())
@@ -33,7 +33,7 @@ class Waiters:
     def resolve(self) -> None:
         """Answer those who wait for a turn that is closed, or that will not come."""
         for event_id in list(self._waiting):
-            done, turn = self._known(event_id)
+            done, turn = self.known(event_id)
             if done:
                 self._settle(event_id, turn)
 
@@ -47,17 +47,12 @@ class Waiters:
         if not waiter.done():
             waiter.set_result(turn)
 
-    def _known(self, event_id: str) -> tuple[bool, Turn | None]:
+    def known(self, event_id: str) -> tuple[bool, Turn | None]:
         """Whether there is nothing to wait for any more, and the turn if there is one."""
-        turn = self._turn_of(event_id)
+        turn = self._call.turn_of(event_id)
         if turn is None:
             return self._without_turn(event_id), None
         return turn.outcome is not None, turn
-
-    def _turn_of(self, event_id: str) -> Turn | None:
-        if event_id in self._call.turns:
-            return self._call.turns[event_id]
-        return next((turn for turn in reversed(self._call.turns.values()) if event_id in turn.inputs), None)
 
     def _without_turn(self, event_id: str) -> bool:
         """Whether this input, which has been taken in, opens no turn now."""

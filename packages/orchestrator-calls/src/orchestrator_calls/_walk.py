@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,6 +24,7 @@ class Walk:
         channel: What a leg declared for the replies.
         presumed_channel: What a provider that cannot take replies presumes; a leg's own word counts above it.
         settled: The keys of the transfers whose outcome is known.
+        failures: The keys of those that failed, and why.
     """
 
     state: CallState = CallState.INITIALIZING
@@ -38,6 +40,7 @@ class Walk:
     held_since: datetime | None = None
     held: timedelta = timedelta(0)
     settled: frozenset[str] = frozenset()
+    failures: Mapping[str, str] = field(default_factory=dict[str, str])
     recorded_after_end: int = 0
 
 
@@ -59,6 +62,8 @@ def step(walk: Walk, event: Event) -> Walk:
         return replace(walk, state=state, ended_at=event.occurred_at, end_reason=text_of(payload, "reason") or "hangup")
     if kind in _OUTCOMES and (key := text_of(payload, "key")):
         walk = replace(walk, settled=walk.settled | {key})
+        if kind is EventType.TRANSFER_FAILED and key not in walk.failures:
+            walk = replace(walk, failures={**walk.failures, key: text_of(payload, "reason")})
     return walk if state is walk.state else _moved(walk, event, state)
 
 

@@ -14,16 +14,18 @@ from datetime import datetime, timedelta
 from typing import Final, cast
 
 from orchestrator_calls._steps import from_json
-from orchestrator_calls._turns import REPORTS, Channel, Sentence, SentenceState, Turn, TurnOutcome
+from orchestrator_calls._turns import REPORTS, Action, Channel, Sentence, SentenceState, Turn, TurnOutcome
 from orchestrator_calls._walk import Walk, step
+from orchestrator_calls.actions import ActionOutcome, ActionStatus
 from orchestrator_calls.events import OWN, TERMINAL, CallState, Event, EventType, text_of
 from orchestrator_calls.ordering import CanonicalLog
-from orchestrator_calls.responder import Collect, Exchange, HangUp, InputKind, Note, Remember, Say, Transfer
+from orchestrator_calls.responder import Act, Collect, Exchange, HangUp, InputKind, Note, Remember, Say, Transfer
 from orchestrator_kernel.ports import Json
 
-__all__ = ["Call", "Channel", "Sentence", "SentenceState", "Turn", "TurnOutcome", "fold"]
+__all__ = ["Action", "Call", "Channel", "Sentence", "SentenceState", "Turn", "TurnOutcome", "fold"]
 
 _ACTIVITY: Final = frozenset({EventType.TRANSCRIPTION, EventType.DTMF, EventType.SPEECH_STARTED, EventType.RESUME})
+_CONFIRMED: Final = frozenset({TurnOutcome.ANSWERED, TurnOutcome.FAILED})
 _LISTENING: Final = frozenset({CallState.INITIALIZING, CallState.CONNECTING, CallState.ACTIVE})
 
 
@@ -41,6 +43,9 @@ class Call:
         last_event: When anything was last heard of; our clock.
         quiet_since: When our last word was out; our clock.
         count: How many events it is made of.
+        position: The last place of the journal that it has an event of.
+        turn_count: How many turns were opened; `turns` may hold only the last ones.
+        once: The turns that are opened once in a call and known for ever: the greeting, and what was told of transfers.
     """
 
     def __init__(self, call_id: str, tenant: str, language: str = "en-US") -> None:
@@ -49,12 +54,14 @@ class Call:
         self._default_language = language
         self._log = CanonicalLog()
         self._walks: list[Walk] = []
-        self._own: set[str] = set()
+        self._base = Walk()
+        self._own: dict[str, int] = {}
         self._waiting: dict[str, Event] = {}
         self._taken: set[str] = set()
         self._opened: dict[str, int] = {}
         self._pending_reports: dict[str, list[Event]] = {}
         self._sentences: dict[str, Sentence] = {}
+        self._acts: list[Action] = []
         self._has_media = False
         self.turns: dict[str, Turn] = {}
         self.memory: Mapping[str, Json] = {}
@@ -66,12 +73,15 @@ class Call:
         self.last_event: datetime | None = None
         self.quiet_since: datetime | None = None
         self.count = 0
+        self.position = 0
+        self.turn_count = 0
+        self.once: set[str] = set()
 
     # --- what the walk says -------------------------------------------------------------------------------------------------
 
     @property
     def _walk(self) -> Walk:
-        return self._walks[-1] if self._walks else Walk()
+        return self._walks[-1] if self._walks else self._base
 
     @property
     def state(self) -> CallState:
@@ -101,8 +111,12 @@ class Call:
     @property
     def language(self) -> str:
         """The language of the last answer; before that what the start of the call told, or the tenant's first."""
+        return self.language_before("")
+
+    def language_before(self, turn_id: str) -> str:
+        """The language as it was before this turn said anything."""
         for turn in reversed(self.turns.values()):
-            if turn.sentences:
+            if turn.sentences and turn.id != turn_id:
                 return turn.sentences[-1].language
         return self._walk.language or self._default_language
 
@@ -146,7 +160,7 @@ class Call:
 
     def _listened_to(self, event: Event) -> bool:
         index = self._log.index(event.id)
-        return index == 0 or self._walks[index - 1].state in _LISTENING
+        return (self._walks[index - 1] if index else self._base).state in _LISTENING
 
     def _late(self, event: Event) -> bool:
         """A later input of the same source was taken already: answering now would go back in the conversation."""
@@ -173,6 +187,17 @@ class Call:
         """The walked event with this id."""
         return self._log.at(self._log.index(event_id)) if event_id in self._log else None
 
+    def turn_of(self, event_id: str) -> Turn | None:
+        """The turn that answers this event, or that has this id."""
+        if event_id in self.turns:
+            return self.turns[event_id]
+        return next((turn for turn in reversed(self.turns.values()) if event_id in turn.inputs), None)
+
+    def outcomes_of(self, turn: Turn) -> list[Turn]:
+        """The answered turns that tell of the actions of `turn`."""
+        found = (self.turns.get(f"{action.key}/outcome") for action in turn.actions)
+        return [each for each in found if each is not None and each.outcome is not None]
+
     def sentence(self, key: str) -> Sentence | None:
         """The sentence with this key."""
         return self._sentences.get(key)
@@ -184,8 +209,18 @@ class Call:
             if turn.id == before:
                 break
             if turn.outcome is not TurnOutcome.SUPERSEDED:
-                exchanges.append(Exchange(turn.text, turn.heard))
+                exchanges.append(Exchange(turn.text, turn.answer))
         return tuple(exchanges)
+
+    @property
+    def actions(self) -> list[Action]:
+        """What the answers have done, in their order; of an answer that is still being written, nothing yet."""
+        return [each for each in self._acts if self.turns[each.turn].outcome in _CONFIRMED]
+
+    @property
+    def failed_transfers(self) -> Mapping[str, str]:
+        """The keys of the transfers that did not come about, and why."""
+        return self._walk.failures
 
     @property
     def open_turn(self) -> Turn | None:
@@ -203,25 +238,75 @@ class Call:
             recent = left + recent
         return recent
 
+    # --- forgetting ---------------------------------------------------------------------------------------------------------
+
+    def compact(self, upto: int, *, turns: int = 64, events: int = 32) -> None:
+        """Forget what is long over and behind us in the journal (at places up to `upto`), but for the last turns and events.
+
+        Nothing that is still to be decided changes by it. An event that is ordered before all that is left comes first in it.
+        """
+        self._own = {event_id: position for event_id, position in self._own.items() if not 0 < position <= upto}
+        needed = [event.id for event in self.waiting_inputs()[:1]]
+        if self.start and f"{self.id}/greeting" not in self.once:
+            needed.append(self.start)
+        last = max(0, min([len(self._log) - events, *map(self._log.index, needed)]))
+        drop = next((index for index in range(last) if not 0 < self._log.at(index).position <= upto), last)
+        if drop:
+            self._base = self._walks[drop - 1]
+            for index in range(drop):
+                self._waiting.pop(self._log.at(index).id, None)
+            self._log.forget(drop)
+            del self._walks[:drop]
+        for turn in list(self.turns.values())[: max(0, len(self.turns) - turns)]:
+            if turn.outcome is None or not all(sentence.over for sentence in turn.sentences):
+                break
+            if any(action.outcome is None for action in turn.actions):
+                break
+            self._forget(turn)
+        self.fired = {key for key in self.fired if self._remembers(key)}
+
+    def _forget(self, turn: Turn) -> None:
+        del self.turns[turn.id]
+        for sentence in turn.sentences:
+            self._sentences.pop(sentence.key, None)
+        self._taken.difference_update(turn.inputs)
+        self._acts = [action for action in self._acts if action.turn != turn.id]
+
+    def _remembers(self, timer: str) -> bool:
+        kind, _, what = timer.partition("/")
+        if kind == "silence":
+            return what == str(self.turn_count)
+        if kind == "digits":
+            return what in self._waiting
+        return kind != "filler" or what.rpartition("/")[0] in self.turns
+
     # --- taking events in ---------------------------------------------------------------------------------------------------
+
+    def forgot(self, event: Event) -> bool:
+        """Whether this event was taken in so long ago that nothing of it is left here."""
+        behind = 0 < event.position <= self.position and event.id not in self
+        return behind and self.turn_count > len(self.turns) and self.turn_of(event.id) is None
 
     def __contains__(self, event_id: str) -> bool:
         return event_id in self._log or event_id in self._own
 
     def apply(self, event: Event) -> bool:
         """Take one event in; False when it was there already."""
+        self.position = max(self.position, event.position)
         if event.id in self:
+            if event.id in self._own:
+                self._own[event.id] = event.position
             return False
         self.count += 1
         self.last_event = _latest(self.last_event, event.received_at)
         if event.type in _ACTIVITY:
             self.last_activity = _latest(self.last_activity, event.received_at)
         if event.type in REPORTS:
-            self._own.add(event.id)
+            self._own[event.id] = event.position
             if not event.is_erased:
                 self._report(event)
         elif event.type in OWN:
-            self._own.add(event.id)
+            self._own[event.id] = event.position
             if not event.is_erased:
                 self._apply_own(event)
         else:
@@ -242,6 +327,21 @@ class Call:
     def _apply_own(self, event: Event) -> None:
         payload = event.payload
         match event.type:
+            case EventType.TIMER_FIRED:
+                self.fired.add(text_of(payload, "timer"))
+            case EventType.COMMAND_SENT:
+                self.commands[text_of(payload, "key")] = event.received_at
+            case EventType.LEG_ATTACHED:
+                self._has_media = self.media_attached = text_of(payload, "channel") == Channel.MEDIA
+            case EventType.LEG_DETACHED:
+                self.media_attached = False
+            case EventType.ACTION_STARTED | EventType.ACTION_FINISHED:
+                self._acted(event)
+            case _:
+                self._apply_to_turn(event)
+
+    def _apply_to_turn(self, event: Event) -> None:
+        match event.type:
             case EventType.TURN_OPENED:
                 self._turn_opened(event)
             case EventType.TURN_ANSWERED:
@@ -249,15 +349,14 @@ class Call:
             case EventType.TURN_CLOSED:
                 self._turn_closed(event)
             case EventType.TURN_INTERRUPTED:
-                self.turns[text_of(payload, "turn")].interrupted = True
-            case EventType.TIMER_FIRED:
-                self.fired.add(text_of(payload, "timer"))
-            case EventType.COMMAND_SENT:
-                self.commands[text_of(payload, "key")] = event.received_at
-            case EventType.LEG_ATTACHED:
-                self._has_media = self.media_attached = text_of(payload, "channel") == Channel.MEDIA
-            case _:  # LEG_DETACHED
-                self.media_attached = False
+                self.turns[text_of(event.payload, "turn")].interrupted = True
+            case EventType.TURN_FILLED:
+                self._turn_filled(event)
+            case EventType.SPEECH_CONTINUED:
+                self._speech_continued(event)
+            case _:  # SPEECH_INTENDED
+                if (sentence := self._sentences.get(text_of(event.payload, "key"))) is not None:
+                    sentence.advance(SentenceState.INTENDED)
 
     def _turn_opened(self, event: Event) -> None:
         payload = event.payload
@@ -272,14 +371,20 @@ class Call:
             repeats=cast("int", payload.get("repeats") or 0),
             sensitive=payload.get("sensitive") is True,
             interrupted=payload.get("interrupted") is True,
+            action=text_of(payload, "action"),
+            result=_outcome(payload["result"]) if payload.get("result") else None,
+            memory=self.memory,
         )
         self.turns[turn.id] = turn
+        self.turn_count += 1
+        if turn.kind is InputKind.GREETING or turn.id.startswith("transfer/"):
+            self.once.add(turn.id)
         for input_id in turn.inputs:
             self._taken.add(input_id)
             taken = self._waiting.pop(input_id, None) or self.input(input_id)
             if taken is not None:
                 self._take(taken)
-        if turn.kind is not InputKind.SILENCE:
+        if turn.kind not in {InputKind.SILENCE, InputKind.OUTCOME}:
             self.collecting = None
 
     def _take(self, event: Event) -> None:
@@ -290,10 +395,15 @@ class Call:
     def _turn_answered(self, event: Event) -> None:
         turn = self.turns[text_of(event.payload, "turn")]
         for data in cast("list[Mapping[str, Json]]", event.payload["steps"]):
-            turn.steps += 1
-            match from_json(data):
+            step = from_json(data)
+            turn.steps.append(step)
+            match step:
                 case Say(text, language):
-                    self._say(turn, Sentence(f"{turn.id}/{len(turn.sentences)}", text, language))
+                    self._say(turn, text, language)
+                case Act(name, arguments):
+                    key = f"{turn.id}/act{len(turn.actions)}"
+                    turn.actions.append(Action(key, turn.id, name, arguments, _last_language(turn)))
+                    self._acts.append(turn.actions[-1])
                 case Collect() as collect:
                     self.collecting = collect
                 case Transfer() | HangUp() as command:
@@ -303,8 +413,44 @@ class Call:
                 case Remember(memory):
                     self.memory = memory
 
-    def _say(self, turn: Turn, sentence: Sentence) -> None:
+    def _say(self, turn: Turn, text: str, language: str, *, filler: bool = False) -> None:
+        sentence = Sentence(f"{turn.id}/{turn.numbered}", text, language, filler=filler)
+        turn.numbered += 1
         turn.sentences.append(sentence)
+        self._known(sentence)
+
+    def _turn_filled(self, event: Event) -> None:
+        turn, text = self.turns[text_of(event.payload, "turn")], text_of(event.payload, "text")
+        self._say(turn, text, text_of(event.payload, "language"), filler=True)
+        if not text:
+            turn.sentences[-1].advance(SentenceState.CLEARED)
+        elif event.payload.get("handed_over") is True:
+            turn.sentences[-1].advance(SentenceState.HANDED_OVER)
+
+    def _speech_continued(self, event: Event) -> None:
+        """What is left of a sentence that was cut off is spoken in its place, under a key of its own."""
+        before = self._sentences.get(text_of(event.payload, "key"))
+        if before is None:
+            return
+        turn = self.turns[before.key.rpartition("/")[0]]
+        lost = event.payload.get("lost") is True
+        rest = Sentence(f"{before.key}+", text_of(event.payload, "text"), before.language, filler=lost)
+        turn.sentences.insert(turn.sentences.index(before) + 1, rest)
+        self._known(rest)
+
+    def _acted(self, event: Event) -> None:
+        turn = self.turns.get(text_of(event.payload, "turn"))
+        action = (
+            next((each for each in turn.actions if each.key == text_of(event.payload, "key")), None) if turn else None
+        )
+        if action is None:
+            return
+        if event.type is EventType.ACTION_STARTED:
+            action.started_at = action.started_at or event.received_at
+        elif action.outcome is None:
+            action.outcome = _outcome(event.payload)
+
+    def _known(self, sentence: Sentence) -> None:
         self._sentences[sentence.key] = sentence
         for report in self._pending_reports.pop(sentence.key, ()):
             self._report(report)
@@ -314,6 +460,7 @@ class Call:
         if turn.outcome is None:
             turn.outcome = TurnOutcome(text_of(event.payload, "outcome"))
             turn.reason = text_of(event.payload, "reason")
+            turn.steps = []
             self.quiet_since = _latest(self.quiet_since, event.received_at)
         if event.payload.get("handed_over") is True:
             for sentence in turn.sentences:
@@ -331,6 +478,16 @@ class Call:
         if event.type is EventType.PLAYBACK_CLEARED and text_of(event.payload, "reason") in {"", "interrupted"}:
             # The leg may tell of the interruption before the event that caused it is in the journal.
             self.turns[key.rpartition("/")[0]].interrupted = True
+
+
+def _last_language(turn: Turn) -> str:
+    return turn.sentences[-1].language if turn.sentences else ""
+
+
+def _outcome(payload: object) -> ActionOutcome:
+    told = cast("Mapping[str, Json]", payload)
+    data = cast("Mapping[str, Json]", told.get("data") or {})
+    return ActionOutcome(status=ActionStatus(text_of(told, "status")), reason=text_of(told, "reason"), data=data)
 
 
 def _latest(known: datetime | None, other: datetime) -> datetime:

@@ -9,20 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from orchestrator_calls.call import Call, Channel, Turn
+from orchestrator_calls.actions import ActionOutcome, ActionStatus
+from orchestrator_calls.call import Action, Call, Channel, Turn
 from orchestrator_calls.events import TERMINAL, CallState, Event, EventType, text_of
 from orchestrator_calls.responder import HangUp, InputKind, Transfer
 from orchestrator_kernel.exceptions import ConfigurationError
 
 __all__ = [
+    "NOT_CONFIRMED",
+    "TRANSFER",
     "Ask",
     "CancelAnswer",
     "Command",
     "EndCall",
     "FailTransfer",
+    "Fill",
     "Intent",
     "Policy",
+    "Run",
     "Speak",
     "StopSpeaking",
     "Timer",
@@ -31,11 +37,19 @@ __all__ = [
 ]
 
 
+TRANSFER: Final = "transfer"
+"""The action's name in the turn that tells the caller of a transfer which did not come about."""
+
+NOT_CONFIRMED: Final = "not confirmed"
+"""The reason of a transfer that nobody confirmed in time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How patient a call is; all times in seconds.
 
     Attributes:
+        patience: A caller who waits for an answer or an action hears a word after this, and again after this.
         silence: Nobody spoke for so long: the responder is asked for a silence turn. Only with a media socket.
         max_duration: A call is hung up after this, time on hold apart.
         idle: A call about which nothing at all was heard for so long is over.
@@ -47,6 +61,7 @@ class Policy:
         ConfigurationError: A time is not positive; the message names it.
     """
 
+    patience: float = 2.5
     silence: float = 8.0
     max_duration: float = 2 * 3600.0
     idle: float = 900.0
@@ -55,7 +70,7 @@ class Policy:
     reorder_window: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("silence", "max_duration", "idle", "hang_up_grace", "transfer_limit"):
+        for name in ("patience", "silence", "max_duration", "idle", "hang_up_grace", "transfer_limit"):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be positive", details={"setting": name})
         if not 0 <= self.reorder_window < self.idle:
@@ -78,6 +93,8 @@ class Ask:
     repeats: int = 0
     sensitive: bool = False
     interrupted: bool = False
+    action: str = ""
+    result: ActionOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +121,23 @@ class StopSpeaking:
 
     key: str
     turn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Say the `count`-th word of patience in `turn`."""
+
+    key: str
+    turn: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Carry out an action; one that was started before is probed first."""
+
+    key: str
+    action: Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +172,16 @@ class Timer:
     due: datetime
 
 
-Intent = Ask | CancelAnswer | Speak | StopSpeaking | Command | FailTransfer | EndCall | Timer
+Intent = Ask | CancelAnswer | Speak | StopSpeaking | Fill | Run | Command | FailTransfer | EndCall | Timer
 
 
 def decide(call: Call, policy: Policy) -> list[Intent]:
-    """Everything that is to be done now, most urgent first; nothing for a call that is over."""
+    """Everything that is to be done now, most urgent first; for a call that is over only what the caller had confirmed before."""
+    runs = [Run(f"run/{each.key}", each) for each in call.actions if each.outcome is None]
     if call.state in TERMINAL:
-        return []
+        return [*runs]
     timers = (timer for timer in _timers(call, policy) if timer.key not in call.fired)
-    return [*_stops(call), *_turns(call), *_speech(call), *_commands(call), *_ends(call), *timers]
+    return [*_stops(call), *runs, *_turns(call), *_fills(call), *_speech(call), *_commands(call), *_ends(call), *timers]
 
 
 def interrupted_by(call: Call, event: Event) -> Turn | None:
@@ -182,7 +217,7 @@ def _turns(call: Call) -> Iterator[Intent]:
     if call.state is not CallState.ACTIVE:
         return
     greeting = f"{call.id}/greeting"
-    if greeting not in call.turns:
+    if greeting not in call.once:
         interrupted = _interrupted(call, call.start)
         yield Ask(key=f"ask/{greeting}", turn=greeting, kind=InputKind.GREETING, interrupted=interrupted)
         return
@@ -192,6 +227,10 @@ def _turns(call: Call) -> Iterator[Intent]:
         if current.kind is not InputKind.DIGITS and any(event.type is EventType.DTMF for event in waiting):
             yield CancelAnswer(f"cancel/{current.id}", current.id)
         return
+    outcome = _next_outcome(call)
+    if outcome is not None:
+        yield outcome
+        return
     if waiting:
         yield from _next_input(call, waiting)
         return
@@ -199,6 +238,24 @@ def _turns(call: Call) -> Iterator[Intent]:
     if silence in call.fired:
         turn = f"{call.id}/{silence}"
         yield Ask(key=f"ask/{turn}", turn=turn, kind=InputKind.SILENCE, repeats=_silences(call) + 1)
+
+
+def _next_outcome(call: Call) -> Ask | None:
+    """The first outcome that the caller was not told of; not before our last word is out, since it interrupts nothing."""
+    if call.speaking and call.channel is Channel.MEDIA:
+        return None
+    for action in call.actions:
+        if action.outcome is not None and (turn := f"{action.key}/outcome") not in call.turns:
+            return _tell(turn, action.name, action.outcome)
+    for key, reason in call.failed_transfers.items():
+        if key in call.commands and (turn := f"{key}/outcome") not in call.once:
+            status = ActionStatus.UNCONFIRMED if reason == NOT_CONFIRMED else ActionStatus.REFUSED
+            return _tell(turn, TRANSFER, ActionOutcome(status=status, reason=reason))
+    return None
+
+
+def _tell(turn: str, action: str, result: ActionOutcome) -> Ask:
+    return Ask(key=f"ask/{turn}", turn=turn, kind=InputKind.OUTCOME, action=action, result=result)
 
 
 def _interrupted(call: Call, event_id: str) -> bool:
@@ -257,6 +314,27 @@ def _digits(call: Call, waiting: list[Event]) -> Ask | None:
     )
 
 
+def _awaited(call: Call) -> Turn | None:
+    """The turn in which a caller who can be spoken to waits in silence: for its answer, or for an action."""
+    ready = call.channel is Channel.MEDIA and call.media_attached and call.state is CallState.ACTIVE
+    if not ready or call.speaking or not call.turns:
+        return None
+    newest = next(reversed(call.turns.values()))
+    if newest.outcome is None:
+        return None if newest.interrupted else newest
+    return newest if any(each.outcome is None for each in call.actions) else None
+
+
+def _fills(call: Call) -> Iterator[Fill]:
+    turn = _awaited(call)
+    if turn is not None and (key := _filler_key(turn)) in call.fired:
+        yield Fill(key, turn.id, turn.fillers + 1)
+
+
+def _filler_key(turn: Turn) -> str:
+    return f"filler/{turn.id}/{turn.fillers}"
+
+
 def _speech(call: Call) -> Iterator[Intent]:
     newest = next(reversed(call.turns)) if call.turns else ""
     if call.state not in {CallState.ACTIVE, CallState.ENDING}:
@@ -313,6 +391,10 @@ def _timers(call: Call, policy: Policy) -> Iterator[Timer]:
             yield Timer("hang_up_grace", sent_at + timedelta(seconds=policy.hang_up_grace))
         elif call.state is CallState.TRANSFERRING:
             yield Timer(f"limit/{key}", sent_at + timedelta(seconds=policy.transfer_limit))
+    turn = _awaited(call)
+    if turn is not None:
+        quiet = [at for at in (turn.opened_at, call.quiet_since, call.last_activity) if at is not None]
+        yield Timer(_filler_key(turn), max(quiet) + timedelta(seconds=policy.patience))
     yield from _waits(call, policy)
 
 
@@ -326,6 +408,8 @@ def _waits(call: Call, policy: Policy) -> Iterator[Timer]:
             last = waiting[-1]
             yield Timer(f"digits/{last.id}", last.received_at + timedelta(seconds=call.collecting.timeout))
         return
+    if any(each.outcome is None for each in call.actions):
+        return
     if call.channel is Channel.MEDIA and call.media_attached and not call.speaking and call.turns:
         quiet = [at for at in (call.last_activity, call.quiet_since) if at is not None]
         if quiet:
@@ -333,7 +417,7 @@ def _waits(call: Call, policy: Policy) -> Iterator[Timer]:
 
 
 def _silence_key(call: Call) -> str:
-    return f"silence/{len(call.turns)}"
+    return f"silence/{call.turn_count}"
 
 
 def _silences(call: Call) -> int:

@@ -71,6 +71,11 @@ class EventType(StrEnum):
     TURN_CLOSED = "turn_closed"
     TURN_INTERRUPTED = "turn_interrupted"
     TIMER_FIRED = "timer_fired"
+    TURN_FILLED = "turn_filled"
+    SPEECH_INTENDED = "speech_intended"
+    SPEECH_CONTINUED = "speech_continued"
+    ACTION_STARTED = "action_started"
+    ACTION_FINISHED = "action_finished"
     COMMAND_SENT = "command_sent"
 
 
@@ -94,6 +99,11 @@ OWN: Final = frozenset(
         EventType.TURN_ANSWERED,
         EventType.TURN_CLOSED,
         EventType.TURN_INTERRUPTED,
+        EventType.TURN_FILLED,
+        EventType.SPEECH_INTENDED,
+        EventType.SPEECH_CONTINUED,
+        EventType.ACTION_STARTED,
+        EventType.ACTION_FINISHED,
         EventType.TIMER_FIRED,
         EventType.COMMAND_SENT,
     }

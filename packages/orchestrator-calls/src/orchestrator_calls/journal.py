@@ -6,79 +6,52 @@ the journal the replay store too. Payloads are personal and are sealed per data 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator_calls.events import TERMINAL, CallState, Event
-from orchestrator_kernel.exceptions import AuthorizationError, DatabaseError, ValidationError
-from orchestrator_kernel.ports import Clock, Sealer, SystemClock
+from orchestrator_calls._kept import (
+    Appended,
+    CallNotDeclared,
+    CallOfAnotherTenant,
+    CallRow,
+    Fenced,
+    JournalUnavailable,
+    Lease,
+    News,
+    Snapshot,
+)
+from orchestrator_calls._memory_journal import MemoryJournal
+from orchestrator_calls.events import CallState, Event
+from orchestrator_kernel.ports import Sealer
 
 __all__ = [
     "Appended",
     "CallNotDeclared",
     "CallOfAnotherTenant",
     "CallRow",
+    "Fenced",
     "Journal",
     "JournalUnavailable",
+    "Lease",
     "MemoryJournal",
+    "News",
+    "SharedJournal",
+    "Snapshot",
     "erase_caller",
+    "forget_ended",
 ]
-
-
-class JournalUnavailable(DatabaseError):
-    """The journal cannot be written or read now; nothing was accepted."""
-
-    default_code = "journal_unavailable"
-
-
-class CallOfAnotherTenant(AuthorizationError):
-    """The call id is in use by another tenant."""
-
-    default_code = "call_of_another_tenant"
-
-
-class CallNotDeclared(ValidationError):
-    """The journal does not know the call; `bind` it first."""
-
-    default_code = "call_not_declared"
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What became of one event: as it is kept, and whether it had been there before."""
-
-    event: Event
-    duplicate: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRow:
-    """One call in the list of calls; holds nothing personal.
-
-    Attributes:
-        subject: The pseudonym under which the call's payloads are sealed: the caller's, or the call's own id while the caller is not known.
-        caller: The caller's pseudonym, empty while it is not known.
-    """
-
-    call_id: str
-    tenant: str
-    subject: str
-    caller: str
-    state: CallState
-    created_at: datetime
-    updated_at: datetime
 
 
 class Journal(Protocol):
     """An append-only store of events, and the list of calls."""
 
-    async def bind(self, tenant: str, call_id: str, caller: str = "") -> CallRow:
+    async def bind(self, tenant: str, call_id: str, caller: str = "", *, owner: str = "") -> CallRow:
         """Declare a call; the row that holds, which is the earlier one if there is one.
 
         `caller` is a pseudonym. A call that is declared with one is sealed under it, any other under the call's id; so is the call of a
-        caller who was erased before, under whose name nothing can be sealed any more.
+        caller who was erased before, under whose name nothing can be sealed any more. A new call belongs to the process `owner`.
 
         Raises:
             CallOfAnotherTenant: The id is taken by another tenant.
@@ -86,32 +59,51 @@ class Journal(Protocol):
         """
         ...
 
-    async def append(self, events: Sequence[Event]) -> list[Appended]:
+    async def append(self, events: Sequence[Event], *, lease: Lease | None = None, sender: str = "") -> list[Appended]:
         """Keep events of declared calls in this order, all or none, durable before it returns.
 
         An event whose id the tenant has already is not kept again: the answer holds the one that is there. Being cancelled takes nothing
-        back that is on its way.
+        back that is on its way. Positions of one call grow in the order in which its events become visible.
+
+        Args:
+            events: All of the lease's call, if there is a lease.
+            lease: Keep them only if the call is still owned like this; checked in the same transaction.
+            sender: The process that appends; without a lease, the owner of the call is given a hint if that is another one.
 
         Raises:
             CallNotDeclared, CallOfAnotherTenant: An event is of no declared call, or of one of another tenant; nothing was kept.
             JournalUnavailable: Nothing was kept.
             Erased: The call's data was erased; nothing was kept.
+            Fenced: Another process owns the call; nothing was kept.
         """
         ...
 
-    async def mark(self, call_id: str, state: CallState, caller: str = "") -> None:
+    async def mark(self, call_id: str, state: CallState, caller: str = "", *, lease: Lease | None = None) -> None:
         """Note the state, and the caller's pseudonym once it is known, in the list of calls; the events stay the authority.
 
         The first pseudonym stays.
 
         Raises:
             CallNotDeclared: There is no such call.
+            Fenced: Another process owns the call.
             JournalUnavailable: It was not kept.
         """
         ...
 
-    async def read(self, call_id: str) -> list[Event]:
-        """All events of a call in the order they were kept. An erased payload reads `{"erased": true}`."""
+    async def read(self, call_id: str, *, after: int = 0) -> list[Event]:
+        """All events of a call behind a position, in the order they were kept. An erased payload reads `{"erased": true}`."""
+        ...
+
+    async def save(self, call_id: str, snapshot: Snapshot, *, lease: Lease | None = None) -> None:
+        """Keep a snapshot in the place of the one before; sealed as events are. Raises as `mark`, and Erased."""
+        ...
+
+    async def snapshot(self, call_id: str) -> Snapshot | None:
+        """The last snapshot; None when there is none, or what it is sealed with is gone."""
+        ...
+
+    async def forget(self, call_id: str) -> bool:
+        """Delete all rows of a call; whether there were any."""
         ...
 
     async def call(self, call_id: str) -> CallRow | None:
@@ -124,105 +116,60 @@ class Journal(Protocol):
         tenant: str | None = None,
         caller: str | None = None,
         open_only: bool = False,
+        ended_before: datetime | None = None,
         limit: int = 100,
         before: CallRow | None = None,
     ) -> list[CallRow]:
-        """Calls, newest first, of one tenant, of one caller's pseudonym, or all; `before` is the last row of the page before."""
+        """Calls, newest first, of one tenant, of one caller's pseudonym, or all; `before` is the last row of the page before.
+
+        `ended_before` gives only calls that are over and were last changed before that instant.
+        """
         ...
 
 
-class MemoryJournal:
-    """A journal that lasts as long as the process: for tests, and for calls that nobody may keep."""
+class SharedJournal(Journal, Protocol):
+    """A journal that several processes share. Each call is owned by at most one of them.
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
-        self._count = 0
-        self._by_id: dict[tuple[str, str], Event] = {}
-        self._by_call: dict[str, list[Event]] = {}
-        self._rows: dict[str, CallRow] = {}
+    Who may own a call is decided by the database's clock alone: a process that has not beaten for its lease is dead to the others. Hints may
+    get lost; polling with `news` decides.
+    """
 
-    async def bind(self, tenant: str, call_id: str, caller: str = "") -> CallRow:
-        row = self._rows.get(call_id)
-        if row is None:
-            at = self._clock.now()
-            row = CallRow(
-                call_id=call_id,
-                tenant=tenant,
-                subject=caller or call_id,
-                caller=caller,
-                state=CallState.INITIALIZING,
-                created_at=at,
-                updated_at=at,
-            )
-            self._rows[call_id] = row
-        if row.tenant != tenant:
-            raise CallOfAnotherTenant(f"call {call_id} belongs to another tenant")
-        return row
+    async def beat(self, owner: str, seconds: float) -> None:
+        """The process `owner` lives for `seconds` from now."""
+        ...
 
-    async def append(self, events: Sequence[Event]) -> list[Appended]:
-        for event in events:
-            require_own(self._row(event.call_id), event)
-        return [self._keep(event) for event in events]
+    async def claim(self, call_id: str, owner: str, *, force: bool = False) -> Lease | None:
+        """Own a call, under a new epoch: if nobody who lives owns it, or it is the process's own, or by `force`; None otherwise.
 
-    def _keep(self, event: Event) -> Appended:
-        known = self._by_id.get((event.tenant, event.id))
-        if known is not None:
-            return Appended(known, duplicate=True)
-        self._count += 1
-        kept = replace(event, position=self._count)
-        self._by_id[(event.tenant, event.id)] = kept
-        self._by_call.setdefault(event.call_id, []).append(kept)
-        return Appended(kept, duplicate=False)
+        Raises:
+            CallNotDeclared: There is no such call.
+            JournalUnavailable: Nobody can tell.
+        """
+        ...
 
-    async def mark(self, call_id: str, state: CallState, caller: str = "") -> None:
-        row = self._row(call_id)
-        self._rows[call_id] = replace(row, state=state, caller=row.caller or caller, updated_at=self._clock.now())
+    async def claim_orphans(self, owner: str, limit: int) -> list[tuple[CallRow, Lease]]:
+        """Own up to `limit` open calls that nobody owns who lives."""
+        ...
 
-    def _row(self, call_id: str) -> CallRow:
-        row = self._rows.get(call_id)
-        if row is None:
-            raise not_declared(call_id)
-        return row
+    async def release(self, owner: str) -> None:
+        """Own nothing any more, so that others take over at once."""
+        ...
 
-    async def read(self, call_id: str) -> list[Event]:
-        return list(self._by_call.get(call_id, ()))
+    async def took(self, lease: Lease, position: int) -> None:
+        """Tell those who wait that all outside events up to `position` are taken in. Raises Fenced."""
+        ...
 
-    async def call(self, call_id: str) -> CallRow | None:
-        return self._rows.get(call_id)
+    async def news(self, after: Mapping[str, int], *, own: bool = False) -> dict[str, News]:
+        """For each call what came behind a position: events from outside, or all with `own`."""
+        ...
 
-    async def calls(
-        self,
-        *,
-        tenant: str | None = None,
-        caller: str | None = None,
-        open_only: bool = False,
-        limit: int = 100,
-        before: CallRow | None = None,
-    ) -> list[CallRow]:
-        rows = [
-            row
-            for row in sorted(self._rows.values(), key=_newest, reverse=True)
-            if (tenant is None or row.tenant == tenant)
-            and (caller is None or row.caller == caller)
-            and not (open_only and row.state in TERMINAL)
-            and (before is None or _newest(row) < _newest(before))
-        ]
-        return rows[:limit]
+    def hint(self, owner: str, call_id: str, sender: str) -> None:
+        """Tell the process `owner` that there is news of a call; may get lost, never raises."""
+        ...
 
-
-def not_declared(call_id: str) -> CallNotDeclared:
-    """The error for a call that no row stands for."""
-    return CallNotDeclared(f"call {call_id} is not declared", details={"call_id": call_id})
-
-
-def require_own(row: CallRow, event: Event) -> None:
-    """Refuse an event that is not of its call's tenant."""
-    if row.tenant != event.tenant:
-        raise CallOfAnotherTenant(f"call {row.call_id} belongs to another tenant")
-
-
-def _newest(row: CallRow) -> tuple[datetime, str]:
-    return row.created_at, row.call_id
+    def listening(self, owner: str, heard: Callable[[str, str], None]) -> AbstractAsyncContextManager[None]:
+        """Have `heard(call_id, sender)` called for each hint to `owner`, for as long as the context lasts."""
+        ...
 
 
 async def erase_caller(journal: Journal, sealer: Sealer, tenant: str, caller: str) -> int:
@@ -237,3 +184,14 @@ async def erase_caller(journal: Journal, sealer: Sealer, tenant: str, caller: st
     for subject in sorted(subjects):
         await sealer.destroy(tenant, subject)
     return count
+
+
+async def forget_ended(journal: Journal, ended_before: datetime, *, limit: int = 500) -> int:
+    """Delete every row of calls that were over before an instant, `limit` at most; how many calls that were.
+
+    The hook of a retention policy: it is called again until it says 0.
+    """
+    rows = await journal.calls(ended_before=ended_before, limit=limit)
+    for row in rows:
+        await journal.forget(row.call_id)
+    return len(rows)

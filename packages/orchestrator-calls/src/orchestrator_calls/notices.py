@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator_calls.events import CallState, Event
 
-__all__ = ["EventKept", "GapSeen", "Notice", "StateChanged", "TurnTimed"]
+__all__ = ["ActionEnded", "EventKept", "GapSeen", "Notice", "StateChanged", "TurnTimed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +49,15 @@ class GapSeen:
     detail: str
 
 
-Notice = EventKept | StateChanged | TurnTimed | GapSeen
+@dataclass(frozen=True, slots=True)
+class ActionEnded:
+    """An action of the call has ended, `seconds` after its start; `status` is the outcome's."""
+
+    call_id: str
+    tenant: str
+    action: str
+    status: str
+    seconds: float
+
+
+Notice = ActionEnded | EventKept | StateChanged | TurnTimed | GapSeen

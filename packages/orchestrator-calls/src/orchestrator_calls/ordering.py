@@ -7,7 +7,7 @@ that decides something while an earlier one may still be on its way, for at most
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -32,6 +32,11 @@ class CanonicalLog:
     Within a source the source's own count decides. Between sources, time decides; so that both hold at once, an event's time is the
     latest `occurred_at` of its source up to its count. Clocks of sources may differ: then the order between them is off by as much,
     but it is the same order for every arrival.
+
+    The beginning of a long log can be forgotten; an event that belongs there comes first in what is left.
+
+    Attributes:
+        floors: For each source that counts, the count and time of the last event that was forgotten.
     """
 
     def __init__(self) -> None:
@@ -39,6 +44,7 @@ class CanonicalLog:
         self._events: dict[str, Event] = {}
         self._counted: dict[str, list[tuple[int, datetime, str]]] = {}
         self._key_of: dict[str, OrderKey] = {}
+        self.floors: dict[str, tuple[int, datetime]] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -59,12 +65,28 @@ class CanonicalLog:
         """The time of the last event in the order."""
         return self._keys[-1].at if self._keys else None
 
+    def forget(self, count: int) -> None:
+        """Drop the first `count` events."""
+        for key in self._keys[:count]:
+            del self._events[key.id]
+            del self._key_of[key.id]
+            if key.sequence >= 0:
+                self._counted[key.source] = [each for each in self._counted[key.source] if each[2] != key.id]
+                known = self.floors.get(key.source)
+                if known is None or (key.sequence, key.at) > known:
+                    self.floors[key.source] = key.sequence, key.at
+        del self._keys[:count]
+
     def insert(self, event: Event) -> int:
         """Add an event; the first place whose content changed (the length before, when it came last). Ids are unique."""
         self._events[event.id] = event
         if event.sequence is None:
             return self._place(OrderKey(event.occurred_at, event.source, -1, event.id))
         counted = self._counted.setdefault(event.source, [])
+        floor = self.floors.get(event.source)
+        if floor is not None and event.sequence < floor[0]:
+            # Those behind it in the count have their places already.
+            return self._place(OrderKey(event.occurred_at, event.source, -1, event.id))
         entry = (event.sequence, event.occurred_at, event.id)
         start = bisect_left(counted, entry)
         counted.insert(start, entry)
@@ -73,7 +95,9 @@ class CanonicalLog:
     def _place_counted(self, source: str, counted: Sequence[tuple[int, datetime, str]], start: int) -> int:
         """Place the event at `start` of its source, and again those behind it whose time it changed."""
         changed = len(self._keys)
-        latest = self._key_of[counted[start - 1][2]].at if start else counted[0][1]
+        floor = self.floors.get(source)
+        first = counted[0][1] if floor is None else max(floor[1], counted[0][1])
+        latest = self._key_of[counted[start - 1][2]].at if start else first
         for place in range(start, len(counted)):
             sequence, occurred_at, event_id = counted[place]
             latest = max(latest, occurred_at)
@@ -199,6 +223,15 @@ class Sequencer:
             released.extend(held.event for held in group)
             self._held = [held for held in self._held if held not in group]
         return released, gaps
+
+    @property
+    def counts(self) -> dict[str, tuple[int, list[int]]]:
+        """For each source the next count without a hole, and what came beyond it: all that a later `Sequencer` must know."""
+        return {source: (count.next, sorted(count.ahead)) for source, count in self._counts.items()}
+
+    def take_up(self, counts: Mapping[str, tuple[int, Sequence[int]]]) -> None:
+        """Go on where another one was."""
+        self._counts = {source: _Count(following, set(ahead)) for source, (following, ahead) in counts.items()}
 
     @property
     def due(self) -> float | None:

@@ -9,24 +9,34 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from orchestrator_calls._sounding import FRAME_MS, FrameCutter, Sounding, heard_words
 from orchestrator_calls.events import EventType
 from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import Clock, Json, Speech, SpeechChunk, SpeechFailed, SpeechRequest
 
-__all__ = ["FRAME_MS", "MediaClosed", "MediaSink", "Player", "Report", "heard_words"]
+__all__ = ["FRAME_MS", "LegPlayer", "MediaClosed", "MediaSink", "Permit", "Player", "Report", "heard_words"]
 
 logger = logging.getLogger(__name__)
 
 CLEAR_LIMIT: Final = 0.25
 """Seconds that a leg has to tell how much it played before it dropped the rest."""
 
+PROGRESS_EVERY: Final = 1.0
+"""Seconds between two reports of what was heard by now, where our clock tells."""
+
+GRAIN: Final = 2e-6
+"""Seconds by which a frame may go out early: a sum of floats may fall short of what it should be."""
+
 FINISH_LIMIT: Final = 1.0
 """Seconds after which a sentence counts as finished though the leg did not say so."""
+
+
+Permit: TypeAlias = Callable[[str], Awaitable[bool]]
+"""Asked before the first frame of a sentence goes out: true once the intent is kept, false if it is to stay silent."""
 
 
 class MediaClosed(Exception):
@@ -66,6 +76,44 @@ class Report:
     latency_ms: float | None = None
 
 
+class LegPlayer(Protocol):
+    """What speaks on a leg: `Player` with a voice of ours, or a leg with a voice of its own."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is played, and nothing is left to be reported."""
+        ...
+
+    @property
+    def begun(self) -> frozenset[str]:
+        """The sentences that began, and whose end is not reported yet."""
+        ...
+
+    def speak(self, key: str, request: SpeechRequest, since: float | None = None) -> None:
+        """Speak a sentence after the ones before it; `since` is when its turn began (monotonic), for the latency."""
+        ...
+
+    def through(self, turn: str) -> None:
+        """No further sentence of this turn comes."""
+        ...
+
+    def stop(self, keys: Collection[str] | None = None, *, reason: str = "interrupted") -> None:
+        """These sentences (all) are not to be spoken any more; what was heard of each is reported."""
+        ...
+
+    def control(self, message: Mapping[str, Json]) -> None:
+        """Tell the leg something as soon as possible."""
+        ...
+
+    def end(self, message: Mapping[str, Json]) -> None:
+        """Tell the leg a last thing and speak nothing more; `run` returns then."""
+        ...
+
+    async def run(self) -> None:
+        """Speak until cancelled, until the last thing is told, or until the other side is gone (MediaClosed)."""
+        ...
+
+
 class Player:
     """Plays the sentences of one call on one media leg, one after the other.
 
@@ -74,12 +122,21 @@ class Player:
         sink: The leg.
         clock: Paces the frames.
         report: Called with every report; must not block.
+        permit: Asked before a sentence begins; None to begin at once.
         lead: How many seconds a frame is sent before it is due, so that the network's jitter is not heard.
     """
 
     def __init__(
-        self, speech: Speech, sink: MediaSink, clock: Clock, report: Callable[[Report], None], *, lead: float = 0.06
+        self,
+        speech: Speech,
+        sink: MediaSink,
+        clock: Clock,
+        report: Callable[[Report], None],
+        *,
+        permit: Permit | None = None,
+        lead: float = 0.06,
     ) -> None:
+        self._permit = permit
         self._speech = speech
         self._sink = sink
         self._clock = clock
@@ -110,6 +167,9 @@ class Player:
         if self._current is not None:
             self._begin_voices(self._current)
         self._wake.set()
+
+    def through(self, turn: str) -> None:
+        """Each sentence has an end of its own here, so a turn needs none."""
 
     def control(self, message: Mapping[str, Json]) -> None:
         """Send a control message as soon as possible."""
@@ -185,6 +245,8 @@ class Player:
         self._begin_voices(item)
         try:
             cutter: FrameCutter | None = None
+            if not await self._permitted(item):
+                return
             while (chunk := await self._next(item)) is not None:
                 cutter = cutter or await self._announce(item, chunk.sample_rate)
                 await self._frames(item, cutter.feed(chunk.pcm))
@@ -196,6 +258,24 @@ class Player:
             self._fail(item, error)
         finally:
             self._current = None
+
+    async def _permitted(self, item: Sounding) -> bool:
+        """Whether the sentence may begin; the answer is waited for while the voice is already at work."""
+        if self._permit is None:
+            return True
+        asked = asyncio.ensure_future(self._permit(item.key))
+        asked.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not asked.done() and not item.stopped:
+                await self._rest(lambda: asked.done() or item.stopped)
+                await self._between()
+            permitted = not item.stopped and asked.result()
+        finally:
+            asked.cancel()
+        if not permitted and not item.stopped:
+            item.stop(self._clock.monotonic(), "refused")
+            self._sounding.pop(item.key, None)
+        return permitted
 
     def _begin_voices(self, current: Sounding) -> None:
         """Begin with what is to be played, and with the sentence after it, so that no pause is heard between them."""
@@ -241,7 +321,7 @@ class Player:
             # A voice that was slow let the other side's buffer run dry: all that follows is heard later.
             item.started += max(0.0, self._clock.monotonic() - item.ends)
             due = item.ends - self._lead
-            while not item.stopped and (delay := due - self._clock.monotonic()) > 0:
+            while not item.stopped and (delay := due - self._clock.monotonic()) > GRAIN:
                 await self._pause(delay, lambda: item.stopped)
                 await self._between()
             if item.stopped:
@@ -251,6 +331,8 @@ class Player:
                 latency = None if item.since is None else (self._clock.monotonic() - item.since) * 1000
                 self._report(Report(EventType.PLAYBACK_STARTED, item.key, latency_ms=latency))
             item.sent_ms += FRAME_MS
+            if not self._sink.reports:
+                self._progress()
 
     async def _end(self, item: Sounding) -> None:
         if item.started is None:
@@ -271,6 +353,18 @@ class Player:
             self._controls.append({"type": "end", "key": item.key, "duration_ms": item.sent_ms})
         self._clear(item)
 
+    def _progress(self) -> None:
+        """Tell once a second what has been heard, so that a crash costs no more than the last words of it."""
+        now = self._clock.monotonic()
+        for item in self._sounding.values():
+            if item.started is None or item.stopped or now < max(item.told, item.started) + PROGRESS_EVERY:
+                continue
+            item.told = now
+            played = item.played(now)
+            if (heard := item.heard(played)) != item.progress:
+                item.progress = heard
+                self._report(Report(EventType.PLAYBACK_PROGRESS, item.key, played, heard))
+
     # --- between frames -----------------------------------------------------------------------------------------------------
 
     async def _between(self) -> None:
@@ -284,7 +378,9 @@ class Player:
     def _settle(self) -> None:
         """Report the sentences whose end came without a word from the leg."""
         now = self._clock.monotonic()
-        for item in [each for each in self._sounding.values() if each.settle_at is not None and each.settle_at <= now]:
+        for item in [
+            each for each in self._sounding.values() if each.settle_at is not None and each.settle_at <= now + GRAIN
+        ]:
             if item.stopped:
                 self._clear(item)
             else:

@@ -84,6 +84,8 @@ class TurnContext:
         memory: What the last `Remember` of this call said; empty at first.
         history: The earlier turns, oldest first; interrupted answers are cut to what was heard.
         now: The wall clock of the place that the call is about, aware, read once for the turn; "tomorrow" counts from its date.
+        said: When a process takes up an answer that another one left half written: the sentences of it that are kept already. Steps that
+            equal what is kept, one by one from the first, are not taken a second time; what differs goes on after it.
     """
 
     call_id: str
@@ -94,6 +96,7 @@ class TurnContext:
     memory: Mapping[str, Json] = field(default_factory=dict[str, Json])
     history: Sequence[Exchange] = ()
     now: datetime | None = None
+    said: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +149,15 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """How the input was understood, for transcript and metrics; `intent` is empty when it was not."""
+    """How the input was understood, for transcript and metrics; `intent` is empty when it was not.
+
+    `detail` says what is worth knowing about the answer, for example that the script gave it because a model failed; nothing personal.
+    """
 
     intent: str
     understood: bool
     confidence: float | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

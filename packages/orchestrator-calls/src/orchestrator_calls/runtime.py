@@ -9,33 +9,49 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeVar, cast
 
-from orchestrator_calls._actor import Actor
+from orchestrator_calls._actor import Actor, turn_key
 from orchestrator_calls._environment import Environment
+from orchestrator_calls._hosting import Hosting, ended, seen
+from orchestrator_calls._mailbox import MailboxFull
+from orchestrator_calls._peers import PeersConfig
 from orchestrator_calls._receipt import CallNotFound, Draining, Receipt, TooManyCalls
+from orchestrator_calls.actions import Actions
 from orchestrator_calls.call import Call, fold
 from orchestrator_calls.decide import Policy
 from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, CallState, Event, EventType, Origin, text_of
-from orchestrator_calls.journal import CallOfAnotherTenant, CallRow, Journal, JournalUnavailable
+from orchestrator_calls.journal import (
+    CallOfAnotherTenant,
+    CallRow,
+    Journal,
+    JournalUnavailable,
+    SharedJournal,
+)
 from orchestrator_calls.notices import Notice
-from orchestrator_calls.playback import MediaClosed, MediaSink, Player
+from orchestrator_calls.phrases import PhraseFor, default_phrase
+from orchestrator_calls.playback import LegPlayer, MediaClosed, MediaSink, Permit, Player, Report
 from orchestrator_calls.responder import Responder
-from orchestrator_kernel.exceptions import OrchestratorError, ValidationError
-from orchestrator_kernel.ports import Clock, Erased, Speech, SpeechUnavailable, SystemClock
+from orchestrator_kernel.exceptions import ValidationError
+from orchestrator_kernel.ports import Clock, Speech, SpeechUnavailable, SystemClock
 
-__all__ = ["CallNotFound", "CallRuntime", "Draining", "Receipt", "TooManyCalls"]
+__all__ = ["CallNotFound", "CallRuntime", "Draining", "MailboxFull", "PeersConfig", "Receipt", "TooManyCalls"]
 
 logger = logging.getLogger(__name__)
+
+TRUST: Final = 1.0
+"""Seconds until it is asked anew who owns a call, though its owner answered a moment ago."""
 
 STOP_LIMIT: Final = 5.0
 """Seconds that calls have to come to rest when the runtime is stopped; what is under way then is cut off, and nothing is lost."""
 
 T = TypeVar("T")
+LegT = TypeVar("LegT", bound=LegPlayer)
 
 
 def _quiet(_notice: Notice) -> None:
@@ -44,6 +60,10 @@ def _quiet(_notice: Notice) -> None:
 
 def _default_voice(_tenant: str, _language: str) -> None:
     """The language's default voice."""
+
+
+def _no_actions(_tenant: str) -> None:
+    """No tenant has actions."""
 
 
 def _no_pseudonym(_tenant: str, _caller: str) -> str:
@@ -57,7 +77,10 @@ class CallRuntime:
     Args:
         journal: Open.
         responder: Gives the responder of a tenant.
+        actions: Gives the actions of a tenant; None for a tenant that has none.
+        phrase: The words that the runtime itself says while the caller waits, or when an answer cannot be had.
         speech: The voice for media legs; None when there is none.
+        speech_for: The voice for media legs of a tenant, in the place of `speech`.
         policy: How patient calls are.
         voice: The voice's name for a tenant and language; None for the language's default.
         pseudonym: The stable pseudonym of a caller's number within a tenant, under which the caller's data is sealed.
@@ -67,6 +90,7 @@ class CallRuntime:
         answer_timeout: Seconds that a responder has for a turn.
         max_calls: How many calls at once.
         max_waiting: How many events of one call may wait before more are refused.
+        peers: How this process shares calls with others; then the journal must be a `SharedJournal` that all of them use. None for the only one.
     """
 
     def __init__(
@@ -74,7 +98,10 @@ class CallRuntime:
         *,
         journal: Journal,
         responder: Callable[[str], Responder],
+        actions: Callable[[str], Actions | None] = _no_actions,
+        phrase: PhraseFor = default_phrase,
         speech: Speech | None = None,
+        speech_for: Callable[[str], Speech | None] | None = None,
         clock: Clock | None = None,
         policy: Policy | None = None,
         voice: Callable[[str, str], str | None] = _default_voice,
@@ -85,24 +112,25 @@ class CallRuntime:
         answer_timeout: float = 10.0,
         max_calls: int = 2000,
         max_waiting: int = 64,
+        peers: PeersConfig | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._journal = journal
         self._language = language
+        self._speech_for = speech_for
         self._max_calls = max_calls
-        self._actors: dict[str, Actor] = {}
         self._opening: set[str] = set()
-        self._loading: dict[str, asyncio.Task[Actor]] = {}
-        self._calls: set[asyncio.Task[None]] = set()
         self._legs: set[asyncio.Task[None]] = set()
         self._work: set[asyncio.Task[object]] = set()
         self._draining = False
-        self._stopped = False
         self._env = Environment(
-            journal=journal,
+            # What only a shared journal can is asked of it only where there are peers.
+            journal=cast("SharedJournal", journal),
             clock=self._clock,
             policy=policy or Policy(),
             responder=responder,
+            actions=actions,
+            phrase=phrase,
             speech=speech,
             voice=voice,
             pseudonym=pseudonym,
@@ -111,6 +139,8 @@ class CallRuntime:
             answer_timeout=answer_timeout,
             places=max_waiting,
         )
+        self._hosting = Hosting(self._env, language, peers)
+        self._actors = self._hosting.actors
 
     # --- life ---------------------------------------------------------------------------------------------------------------
 
@@ -120,17 +150,7 @@ class CallRuntime:
         Raises:
             JournalUnavailable: The journal cannot be read.
         """
-        rows = await self._journal.calls(open_only=True, limit=self._max_calls)
-        for row in rows:
-            try:
-                await self._actor(row)
-            except JournalUnavailable:
-                raise
-            except OrchestratorError:
-                # One call that cannot be read must not keep all others down.
-                logger.exception("a call cannot be resumed", extra={"call_id": row.call_id})
-        if rows:
-            logger.info("calls resumed", extra={"count": len(self._actors)})
+        await self._hosting.start(self._max_calls)
 
     async def drain(self, limit: float) -> None:
         """Take no new calls; return when no call is left, or after `limit` seconds."""
@@ -144,15 +164,20 @@ class CallRuntime:
 
         Legs are told (`bye`, reason `restart`), and what was heard until now is kept. What does not come to rest within 5 s is cut off.
         """
-        self._draining = self._stopped = True
+        hosting = self._hosting
+        self._draining = hosting.closed = True
+        if hosting.peers is not None:
+            await hosting.peers.leave()
         deadline = asyncio.get_running_loop().time() + STOP_LIMIT
-        await _ended([*self._work, *self._loading.values()], deadline)
+        await ended([*self._work, *hosting.loading.values()], deadline)
         for actor in self._actors.values():
             actor.leave()
-        await _ended(self._legs, deadline)
+        await ended(self._legs, deadline)
         for actor in self._actors.values():
             actor.stop()
-        await _ended(self._calls, deadline)
+        await ended(hosting.calls, deadline)
+        if hosting.peers is not None:
+            await hosting.peers.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -189,10 +214,15 @@ class CallRuntime:
         at = self._clock.monotonic()
         actor = self._actors.get(event.call_id)
         if actor is None:
+            known = self._hosting.following.known(event.call_id)
+            if known is not None:
+                return await self._trusting(event, known, wait)
             row = await self._declare(event)
             if row.state in TERMINAL:
                 return await self._after_the_end(event)
-            actor = await self._actor(row)
+            actor = await self._hosting.actor(row)
+            if actor is None:
+                return await self._elsewhere(event, row, wait)
         if actor.call.tenant != event.tenant:
             raise CallOfAnotherTenant(f"call {event.call_id} belongs to another tenant")
         actor.mailbox.reserve()
@@ -200,14 +230,44 @@ class CallRuntime:
             actor.barge_in(event)
         # Once the write is on its way it cannot be taken back; so neither can the delivery that follows it.
         duplicate, kept = await self._unbroken(self._take_in(actor, event, at))
-        turn = (
-            await actor.waiters.answered(_turn_key(kept), wait) if wait and (kept.is_input or _starts(kept)) else None
-        )
-        return Receipt(kept, actor.call.state, duplicate, turn)
+        return await self._answer(actor, kept, wait, duplicate=duplicate)
+
+    async def _answer(self, actor: Actor, kept: Event, wait: float, *, duplicate: bool) -> Receipt:
+        if not wait or not _opens(kept):
+            return Receipt(kept, actor.call.state, duplicate)
+        if duplicate and actor.call.forgot(kept):
+            return await self._from_journal(kept)
+        turn = await actor.waiters.answered(turn_key(kept), wait)
+        if turn is None and actor.fenced:
+            # The call has moved to another process meanwhile.
+            receipt = await self._elsewhere(kept, await self._declare(kept), wait)
+            return replace(receipt, duplicate=duplicate)
+        outcomes = await actor.outcomes(turn) if turn else ()
+        return Receipt(kept, actor.call.state, duplicate, turn, outcomes)
+
+    async def _trusting(self, event: Event, row: CallRow, wait: float) -> Receipt:
+        """The process that answered a moment ago will answer again; if it does not, it is asked for anew who owns the call."""
+        first = min(wait, TRUST)
+        receipt = await self._elsewhere(event, row, first)
+        if receipt.turn is not None or first == wait or not _opens(event):
+            return receipt
+        self._hosting.following.doubt(event.call_id)
+        return replace(await self.submit(event, wait=wait - first), duplicate=receipt.duplicate)
+
+    async def _elsewhere(self, event: Event, row: CallRow, wait: float) -> Receipt:
+        """Another process owns the call: append, and wait for its answer."""
+        [appended] = await self._unbroken(self._journal.append([event], sender=self._hosting.name))
+        kept = appended.event
+        if not wait or not _opens(kept):
+            return Receipt(kept, row.state, appended.duplicate)
+        following = self._hosting.following
+        turn, call = await following.answered(row, kept, turn_key(kept), wait, new=not appended.duplicate)
+        outcomes = tuple(call.outcomes_of(turn)) if turn else ()
+        return Receipt(kept, call.state, appended.duplicate, turn, outcomes)
 
     async def _take_in(self, actor: Actor, event: Event, at: float) -> tuple[bool, Event]:
         try:
-            [appended] = await self._journal.append([event])
+            [appended] = await self._journal.append([event], sender=self._hosting.name)
         except BaseException:
             actor.mailbox.release()
             actor.not_kept(event)
@@ -224,15 +284,18 @@ class CallRuntime:
 
     async def _revive(self, call_id: str) -> None:
         row = await self._journal.call(call_id)
-        if row is not None and row.state not in TERMINAL and not self._stopped:
-            await self._actor(row)
+        if row is not None and row.state not in TERMINAL and not self._hosting.closed:
+            await self._hosting.actor(row)
 
     async def _after_the_end(self, event: Event) -> Receipt:
         [appended] = await self._journal.append([event])
+        receipt = await self._from_journal(appended.event)
+        return replace(receipt, duplicate=appended.duplicate)
+
+    async def _from_journal(self, event: Event) -> Receipt:
+        """The receipt of an event that was taken in long ago."""
         call = await self.view(event.call_id)
-        key = _turn_key(appended.event)
-        turn = next((turn for turn in call.turns.values() if key in turn.inputs or turn.id == key), None)
-        return Receipt(appended.event, call.state, appended.duplicate, turn)
+        return Receipt(event, call.state, duplicate=True, turn=call.turn_of(turn_key(event)))
 
     async def _declare(self, event: Event) -> CallRow:
         row = await self._journal.call(event.call_id)
@@ -251,8 +314,9 @@ class CallRuntime:
         try:
             caller = text_of(event.payload, "caller")
             pseudonym = self._env.pseudonym(event.tenant, caller) if caller else ""
-            row = await self._journal.bind(event.tenant, event.call_id, pseudonym)
-            await self._actor(row)
+            owner = self._hosting.name
+            row = await self._journal.bind(event.tenant, event.call_id, pseudonym, owner=owner)
+            await self._hosting.actor(row)
         finally:
             self._opening.discard(event.call_id)
         return row
@@ -262,48 +326,8 @@ class CallRuntime:
         task = asyncio.create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
-        task.add_done_callback(_seen)
+        task.add_done_callback(seen)
         return await asyncio.shield(task)
-
-    # --- actors -------------------------------------------------------------------------------------------------------------
-
-    async def _actor(self, row: CallRow) -> Actor:
-        actor = self._actors.get(row.call_id)
-        if actor is not None:
-            return actor
-        if self._stopped:
-            raise Draining("the service is ending", retry_after=5.0)
-        loading = self._loading.get(row.call_id)
-        if loading is None:
-            loading = asyncio.create_task(self._load(row), name=f"load {row.call_id}")
-            self._loading[row.call_id] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(row.call_id, None))
-            loading.add_done_callback(_seen)
-        return await asyncio.shield(loading)
-
-    async def _load(self, row: CallRow) -> Actor:
-        events = await self._journal.read(row.call_id)
-        actor = Actor(row, Call(row.call_id, row.tenant, self._language(row.tenant)), self._env)
-        actor.resume(events)
-        self._actors[row.call_id] = actor
-        task = asyncio.create_task(self._run(actor), name=f"call {row.call_id}")
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
-        return actor
-
-    async def _run(self, actor: Actor) -> None:
-        call = actor.call
-        try:
-            await actor.run()
-        except Erased:
-            logger.warning("the caller of an open call was erased; the call is over", extra={"call_id": call.id})
-            with suppress(JournalUnavailable):  # the next start finds it, and comes here again
-                await self._journal.mark(call.id, CallState.FAILED)
-        except Exception:
-            # The call is not lost: its next event loads it from the journal again.
-            logger.exception("a call stopped working", extra={"call_id": call.id})
-        finally:
-            del self._actors[call.id]
 
     # --- looking ------------------------------------------------------------------------------------------------------------
 
@@ -314,7 +338,7 @@ class CallRuntime:
             CallNotFound: There is none.
         """
         actor = self._actors.get(call_id)
-        if actor is not None:
+        if actor is not None and actor.call.turn_count == len(actor.call.turns):
             return actor.call
         row = await self._journal.call(call_id)
         if row is None:
@@ -324,9 +348,32 @@ class CallRuntime:
             return Call(call_id, row.tenant, self._language(row.tenant))
         return fold(events, language=self._language(row.tenant))
 
+    async def state(self, call_id: str) -> CallState:
+        """Where a call stands; costs no look at its events.
+
+        Raises:
+            CallNotFound: There is no such call.
+        """
+        actor = self._actors.get(call_id)
+        if actor is not None:
+            return actor.call.state
+        row = await self._journal.call(call_id)
+        if row is None:
+            raise CallNotFound(f"there is no call {call_id}")
+        return row.state
+
     async def events(self, call_id: str) -> Sequence[Event]:
         """The call's events as they are kept."""
         return await self._journal.read(call_id)
+
+    async def follow(self, call_id: str, tell: Callable[[Notice], None]) -> None:
+        """Tell what happens in a call while another process owns it; returns when the call is over, or where there are no peers.
+
+        What happens here is told to the runtime's observer, as ever.
+        """
+        row = await self._journal.call(call_id) if self._hosting.peers else None
+        if row is not None:
+            await self._hosting.following.follow(row, tell, elsewhere=lambda: call_id not in self._actors)
 
     # --- media --------------------------------------------------------------------------------------------------------------
 
@@ -341,15 +388,37 @@ class CallRuntime:
             SpeechUnavailable: There is no voice to speak with.
             Draining: The process is ending.
         """
-        if self._env.speech is None:
+        speech = await self._voice_of(call_id)
+        if speech is None:
             raise SpeechUnavailable(
                 "no voice is installed; install orchestrator-utils[voice] or configure a speech service"
             )
+        async with self.leg(
+            call_id, lambda clock, report, permit: Player(speech, sink, clock, report, permit=permit)
+        ) as player:
+            yield player
+
+    async def _voice_of(self, call_id: str) -> Speech | None:
+        row = await self._journal.call(call_id) if self._speech_for is not None else None
+        return self._env.speech if row is None or self._speech_for is None else self._speech_for(row.tenant)
+
+    @asynccontextmanager
+    async def leg(
+        self, call_id: str, make: Callable[[Clock, Callable[[Report], None], Permit], LegT]
+    ) -> AsyncGenerator[LegT, None]:
+        """As `media`, for a leg of any kind: `make` gets the clock, where to report, and whom to ask before a sentence begins.
+
+        Raises:
+            CallNotFound: There is no such call, or it is over.
+            Draining: The process is ending.
+        """
         row = await self._journal.call(call_id)
         if row is None or (row.state in TERMINAL and call_id not in self._actors):
             raise CallNotFound(f"there is no open call {call_id}")
-        actor = await self._actor(row)
-        player = Player(self._env.speech, sink, self._clock, actor.report)
+        actor = await self._hosting.actor(row, force=True)
+        if actor is None:
+            raise JournalUnavailable(f"call {call_id} cannot be had from its owner")
+        player = make(self._clock, actor.report, actor.permit)
         actor.attach(player)
         task = asyncio.create_task(_play(player), name=f"media {call_id}")
         self._legs.add(task)
@@ -362,32 +431,13 @@ class CallRuntime:
             actor.detach(player)
 
 
-async def _play(player: Player) -> None:
+async def _play(player: LegPlayer) -> None:
     try:
         await player.run()
     except MediaClosed:
         return
 
 
-async def _ended(tasks: Collection[asyncio.Task[T]], deadline: float) -> None:
-    """Wait for tasks to end; those that have not by `deadline` (loop time) are cancelled."""
-    if not tasks:
-        return
-    _, late = await asyncio.wait(tasks, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
-
-
-def _seen(task: asyncio.Task[T]) -> None:
-    """What went wrong was told to whoever waited; if nobody did any more, it is told here."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.debug("work for a sender failed", exc_info=error)
-
-
-def _starts(event: Event) -> bool:
-    return event.type is EventType.CALL_STARTED
-
-
-def _turn_key(event: Event) -> str:
-    return f"{event.call_id}/greeting" if _starts(event) else event.id
+def _opens(event: Event) -> bool:
+    """Whether there is an answer to wait for."""
+    return event.is_input or event.type is EventType.CALL_STARTED

@@ -15,9 +15,10 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
-__all__ = ["CALL", "EVENT", "METADATA", "from_micros", "to_micros"]
+__all__ = ["CALL", "EVENT", "METADATA", "PROCESS", "SNAPSHOT", "from_micros", "to_micros"]
 
 METADATA = MetaData()
 
@@ -31,6 +32,9 @@ CALL = Table(
     Column("state", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("owner", String(64), nullable=False, server_default=text("''")),
+    Column("epoch", BigInteger, nullable=False, server_default=text("0")),
+    Column("taken", BigInteger, nullable=False, server_default=text("0")),
     Index("calls_call_by_tenant", "tenant", "created_at"),
     Index("calls_call_by_state", "state"),
     Index("calls_call_by_caller", "tenant", "caller"),
@@ -51,6 +55,21 @@ EVENT = Table(
     Column("payload", LargeBinary, nullable=False),
     UniqueConstraint("tenant", "event_id", name="calls_event_once"),
     Index("calls_event_by_call", "call_id", "position"),
+)
+
+SNAPSHOT = Table(
+    "calls_snapshot",
+    METADATA,
+    Column("call_id", String(128), ForeignKey("calls_call.call_id"), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+PROCESS = Table(
+    "calls_process",
+    METADATA,
+    Column("owner", String(64), primary_key=True),
+    Column("lives_until", BigInteger, nullable=False),
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,11 +16,13 @@ def turn_as_json(turn: Turn) -> dict[str, Json]:
         "id": turn.id,
         "kind": turn.kind.value,
         "caller": turn.shown,
-        "spoken": [sentence.text for sentence in turn.sentences],
+        "spoken": [sentence.text for sentence in turn.sentences if not sentence.is_rest],
         "heard": turn.heard,
         "interrupted": turn.interrupted,
         "outcome": turn.outcome.value if turn.outcome else None,
         "intent": turn.note.intent if turn.note else None,
+        "broken": sorted({sentence.broke for sentence in turn.sentences if sentence.broke}),
+        "note": turn.note.detail if turn.note and turn.note.detail else None,
         "command": _command(turn),
         "latency_ms": latency,
     }
@@ -53,7 +55,10 @@ def as_text(call: Call) -> str:
             lines.append("caller  (silence)")
         for sentence in turn.sentences:
             cut = sentence.heard is not None and sentence.state is SentenceState.CLEARED
-            lines.append(_line(f"desk    {sentence.heard} —" if cut else f"desk    {sentence.text}"))
+            broke = f" ({sentence.broke})" if sentence.broke else ""
+            lines.append(_line(f"desk    {sentence.heard} —{broke}" if cut else f"desk    {sentence.text}"))
+        if turn.note is not None and turn.note.detail:
+            lines.append(_line(f"        [{turn.note.detail}]"))
         if turn.command is not None:
             lines.append(_line(f"        [{_command(turn)}]"))
     return "\n".join(lines)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator_calls.dialogue import Script, ScriptedResponder, load_script, parse_script
-from orchestrator_calls.responder import HangUp, InputKind, Remember, Say, Step, Transfer, TurnContext, TurnInput
+from orchestrator_calls.actions import ActionOutcome, ActionStatus
+from orchestrator_calls.dialogue import House, Script, ScriptedResponder, load_script, parse_script
+from orchestrator_calls.responder import (
+    Act,
+    Exchange,
+    HangUp,
+    InputKind,
+    Remember,
+    Say,
+    Step,
+    Transfer,
+    TurnContext,
+    TurnInput,
+)
 from orchestrator_kernel.ports import Json
 
 NOW = datetime(2026, 6, 3, 14, 0, tzinfo=UTC)
@@ -25,6 +37,7 @@ class Caller:
     now: datetime | None = NOW
     memory: Mapping[str, Json] = field(default_factory=dict[str, Json])
     steps: list[Step] = field(default_factory=list[Step])
+    history: Sequence[Exchange] = ()
 
     def turn(self, given: TurnInput) -> list[Step]:
         context = TurnContext(
@@ -34,6 +47,7 @@ class Caller:
             language=self.language,
             input=given,
             memory=self.memory,
+            history=self.history,
             now=self.now,
         )
         self.steps = self.responder.steps(context)
@@ -57,6 +71,16 @@ class Caller:
     def wait(self, repeats: int) -> str:
         self.turn(TurnInput(kind=InputKind.SILENCE, repeats=repeats))
         return self.heard
+
+    def outcome(self, action: str, status: str, reason: str = "", **data: Json) -> str:
+        """What an action came to, as the runtime tells it."""
+        outcome = ActionOutcome(status=ActionStatus(status), reason=reason, data=data)
+        self.turn(TurnInput(kind=InputKind.OUTCOME, action=action, outcome=outcome))
+        return self.heard
+
+    @property
+    def act(self) -> Act | None:
+        return next((step for step in self.steps if isinstance(step, Act)), None)
 
     @property
     def says(self) -> list[Say]:
@@ -84,7 +108,9 @@ def receptionist() -> Script:
 @pytest.fixture
 def call(receptionist: Script) -> Callable[..., Caller]:
     """Begin a call with the receptionist."""
-    return lambda language="en", **more: Caller(ScriptedResponder(receptionist), language, **more)
+    return lambda language="en", house=None, **more: Caller(
+        ScriptedResponder(receptionist, house=house or House()), language, **more
+    )
 
 
 @pytest.fixture(scope="session")

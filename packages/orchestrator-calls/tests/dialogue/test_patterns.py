@@ -154,6 +154,21 @@ def test_matching_agrees_with_spelling_everything_out(pattern, said):
     assert bool(Matcher([(compiled, None)]).matches(normaliser.tokens(" ".join(said)))) is expected
 
 
+@given(parts=st.lists(trees, min_size=2, max_size=3), said=st.lists(words, max_size=7))
+def test_parts_match_together_where_each_matches_alone(parts, said):
+    normaliser = LEXICONS["en"].normaliser
+    tokens = normaliser.tokens(" ".join(said))
+    alone = [Matcher([(compile_pattern(part, normaliser), None)]).matches(tokens) for part in parts]
+    joint = Matcher([(compile_pattern(" + ".join(parts), normaliser), "joint")]).matches(tokens)
+    assert bool(joint) is all(alone)
+    for match in joint:
+        assert (match.start, match.end) == (
+            min(max(found, key=lambda each: (each.score, -each.end)).start for found in alone),
+            max(max(found, key=lambda each: (each.score, -each.end)).end for found in alone),
+        )
+        assert 0 < match.score <= match.end - match.start
+
+
 @given(text=st.text(max_size=300), language=st.sampled_from(["en", "de", "es", "fr"]))
 def test_tokens_are_places_in_the_text(text, language):
     tidied = tidy(text)

@@ -6,13 +6,16 @@ import json
 import string
 import time
 from datetime import UTC, datetime
+from datetime import time as time_of_day
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator_calls.dialogue import ScriptedResponder
+from orchestrator_calls.actions import ActionOutcome, ActionStatus
+from orchestrator_calls.dialogue import House, OpeningHours, ScriptedResponder, Span
 from orchestrator_calls.responder import (
+    Act,
     Collect,
     HangUp,
     InputKind,
@@ -57,7 +60,27 @@ inputs = st.one_of(
     ),
     st.builds(TurnInput, kind=st.just(InputKind.SILENCE), repeats=st.integers(-1, 9)),
     st.builds(TurnInput, kind=st.just(InputKind.GREETING)),
+    st.builds(
+        TurnInput,
+        kind=st.just(InputKind.OUTCOME),
+        action=st.sampled_from(["book_table", "take_message", "unknown", ""]),
+        outcome=st.one_of(
+            st.none(),
+            st.builds(
+                ActionOutcome,
+                status=st.sampled_from(ActionStatus),
+                reason=st.one_of(st.sampled_from(["fully_booked", "closed"]), st.text(max_size=100)),
+                data=st.dictionaries(st.sampled_from(["confirmation_number", "other"]), st.deferred(lambda: anything)),
+            ),
+        ),
+    ),
 )
+HOUSE = House(
+    actions=frozenset({"book_table", "book_room", "take_message"}),
+    hours=OpeningHours({day: (Span(time_of_day(9), time_of_day(17)),) for day in range(5)}),
+    consent=dict.fromkeys(("en", "de", "es", "fr"), ("This call is recorded.",)),
+)
+houses = st.sampled_from([None, HOUSE])
 moments = st.one_of(
     st.none(),
     st.datetimes(timezones=st.just(UTC)),
@@ -100,6 +123,11 @@ memories = st.one_of(
             "question": st.one_of(st.sampled_from(["more", "offer", "other"]), scalars),
             "offer": st.one_of(st.sampled_from(["restaurant_booking", "gone"]), scalars),
             "misses": scalars,
+            "turned_away": scalars,
+            "notices": anything,
+            "pending": st.one_of(
+                st.lists(forms.map(lambda form: {**form, "action": "book_table"}), max_size=4), anything
+            ),
             "said": st.one_of(
                 st.lists(
                     st.sampled_from(["text:greeting", "intent:thanks", "menu:main", "done", "x:y", "intent:gone", ""])
@@ -132,21 +160,21 @@ def check_answer(steps, given_input):
     assert any(isinstance(step, Say | Transfer | HangUp) for step in steps)
     assert all(step.text.strip() and step.language for step in steps if isinstance(step, Say))
     assert [index for index, step in enumerate(steps) if isinstance(step, Remember)] == [len(steps) - 1]
-    orders = [step for step in steps if isinstance(step, Transfer | HangUp)]
+    orders = [step for step in steps if isinstance(step, Transfer | HangUp | Act)]
     assert len(orders) <= 1
     assert not orders or steps[-2] is orders[0]
     assert not (orders and any(isinstance(step, Collect) for step in steps))
     notes = [index for index, step in enumerate(steps) if isinstance(step, Note)]
-    assert notes == ([] if given_input.kind is InputKind.SILENCE else [0])
+    assert notes == ([] if given_input.kind in (InputKind.SILENCE, InputKind.OUTCOME) else [0])
     written = json.dumps(steps[-1].memory)
     assert len(written) < 40_000
     return json.loads(written)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(given_input=inputs, memory=memories, language=tags, now=moments)
-def test_any_input_with_any_memory_is_answered(receptionist, given_input, memory, language, now):
-    responder = ScriptedResponder(receptionist)
+@given(given_input=inputs, memory=memories, language=tags, now=moments, house=houses)
+def test_any_input_with_any_memory_is_answered(receptionist, given_input, memory, language, now, house):
+    responder = ScriptedResponder(receptionist, house=house)
     turn = context(given_input, memory=memory, language=language or "", now=now)
     steps = responder.steps(turn)
     check_answer(steps, given_input)
@@ -154,16 +182,21 @@ def test_any_input_with_any_memory_is_answered(receptionist, given_input, memory
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(turns=st.lists(inputs, min_size=1, max_size=12), now=moments, language=st.sampled_from(["en", "de", "es", "fr"]))
-def test_any_call_stays_answerable_and_its_memory_small(receptionist, turns, now, language):
-    responder = ScriptedResponder(receptionist)
+@given(
+    turns=st.lists(inputs, min_size=1, max_size=12),
+    now=moments,
+    language=st.sampled_from(["en", "de", "es", "fr"]),
+    house=houses,
+)
+def test_any_call_stays_answerable_and_its_memory_small(receptionist, turns, now, language, house):
+    responder = ScriptedResponder(receptionist, house=house)
     memory = {}
     for given_input in turns:
         memory = check_answer(
             responder.steps(context(given_input, memory=memory, language=language, now=now)), given_input
         )
         for done in memory.get("completed", []):
-            assert set(done) == {"form", "slots"}
+            assert {"form", "slots"} <= set(done) <= {"form", "slots", "outcome", "reason", "data"}
             required = {name for name, slot in receptionist.forms[done["form"]].slots.items() if slot.required}
             assert required <= set(done["slots"])
 

@@ -23,7 +23,7 @@ def test_the_examples_load(number):
 
 
 def test_all_examples_load_together():
-    assert set(parse_script("\n".join(EXAMPLES[:-1])).forms) == {"appointment"}
+    assert set(parse_script("\n".join(EXAMPLES[:-1])).forms) == {"appointment", "callback", "message"}
 
 
 def test_the_refusal_is_what_the_page_says():

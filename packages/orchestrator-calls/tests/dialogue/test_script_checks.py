@@ -66,6 +66,9 @@ CASES = {
     "a bar at the top": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', 'b|c'] #!\n", "outside of ( ) or [ ]"),
     "a mark in a pattern": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', 'what?'] #!\n", "is no word"),
     "a star alone": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', '*'] #!\n", "is no word"),
+    "a part of nothing": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', '(pool|spa) + [open]'] #!\n", "match any sentence"),
+    "a part too many": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', 'a + b + c + d + e'] #!\n", "more than 4 parts"),
+    "parts that are one": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', 'pool +open'] #!\n", "is no word"),
     "a pattern of fillers": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', 'a uh b'] #!\n", "`uh` is a filler"),
     "a pattern of nothing but options": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', '[a] [b]'] #!\n", "match any sentence"),
     "a gap at the end": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', 'yy ...'] #!\n", "begins or ends with `...`"),
@@ -145,6 +148,22 @@ CASES = {
     "a date of six keys": (FORM + "digits = 6 #!\n", "DDMM"),
     "an odd name": ("[intents.Big-One] #!\nsay.en = 'x'\n", "is no name"),
     "a value of a wrong type": ("[values.pi]\nde = 'x' #!\n", ("`en` is missing", "unknown key `de`"), "values.pi"),
+    "outcomes without an action": (FORM.replace("[forms.visit]", "[forms.visit] #!").replace("done.en", "acted.en = 'x'\ndone.en"), "are about an `action`"),
+    "a result of an odd type": (FORM.replace("done.en", "action = 'a'\nresults = { number = 'name' } #!\ndone.en"), "cannot be spoken as a result"),
+    "a result that may be missing": (
+        FORM.replace("done.en", "action = 'a'\nresults = { number = 'code' }\nacted.en = 'It is {number}.' #!\ndone.en"),
+        "`{number}` may be missing here",
+    ),
+    "a result that is a slot": (FORM.replace("[forms.visit]", "[forms.visit] #!").replace("done.en", "action = 'a'\nresults = { day = 'code' }\ndone.en"), "name of a slot as well"),
+    "a refusal that changes nothing": (
+        FORM.replace("done.en", "action = 'a'\ndone.en") + "[forms.visit.refusals.full] #!\nchange = 'dy'\nsay.en = 'x'\n",
+        "did you mean `day`?",
+    ),
+    "a refusal without words": (FORM.replace("done.en", "action = 'a'\ndone.en") + "[forms.visit.refusals.full] #!\n", "`say` is missing"),
+    "always, but what": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['x']\nalways = true #!\n", "the intent has none"),
+    "a courtesy that does something": ("[intents.x] #!\nhang_up = true\ncourtesy = true\npatterns.en = ['x']\n", "can be a `fallback` or a `courtesy`"),
+    "a filler with a value": ("[texts.filler] #!\nen = 'Wait for {house}.'\n", "said at any time"),
+    "a closing that promises a day": ("[texts.closed]\nen = 'Back on {day}.' #!\n", "`{day}` may be missing here"),
     "a table that is no table": ("[intents]\nx = 5 #!\n", "must be a table"),
 }  # fmt: skip
 

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from orchestrator_calls._drivers.sql_journal import SqlJournal
 from orchestrator_calls.engine import create_engine
 from orchestrator_calls.migrations import HISTORY
+from orchestrator_calls.sql_journal import SqlJournal
 from orchestrator_kernel.ports import SystemClock
 from orchestrator_secrets.envelope import EnvelopeSealer, MasterKeyFile, MemoryKeyStore
 
 
+def helpers_importable() -> dict[str, str]:
+    """The environment of a process that imports the helper modules of these tests."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+
+
 def migrate(connection: Connection, revision: str = "head") -> None:
     """Bring the tables to a revision, as `orchestrator migrate` does."""
-    config = Config()
-    config.set_main_option("script_location", str(HISTORY["script_location"]))
-    config.attributes["connection"] = connection
-    (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+    (command.downgrade if revision == "base" else command.upgrade)(HISTORY.config(connection), revision)
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from orchestrator_calls._drivers.sql_journal import SqlJournal
 from orchestrator_calls.contracts._journal import made
 from orchestrator_calls.engine import create_engine
+from orchestrator_calls.sql_journal import SqlJournal
 from orchestrator_kernel.ports import SystemClock
 from orchestrator_secrets.envelope import EnvelopeSealer, MasterKeyFile
 from orchestrator_secrets.sql_key_store import SqlKeyStore

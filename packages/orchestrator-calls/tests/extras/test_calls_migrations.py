@@ -31,7 +31,7 @@ def url(request) -> str:
 
 
 def differences(connection: Connection) -> list[object]:
-    options = {"version_table": HISTORY["version_table"], "compare_type": True, "compare_server_default": True}
+    options = {"version_table": HISTORY.version_table, "compare_type": True, "compare_server_default": True}
     return compare_metadata(MigrationContext.configure(connection, opts=options), METADATA)
 
 
@@ -43,10 +43,10 @@ async def test_from_nothing_to_what_the_code_wants_and_back(url):
         assert await connection.run_sync(differences) == []
         await connection.run_sync(migrate)
         tables = await connection.run_sync(lambda each: inspect(each).get_table_names())
-        assert set(tables) == {*METADATA.tables, HISTORY["version_table"]}
+        assert set(tables) == {*METADATA.tables, HISTORY.version_table}
     async with engine.begin() as connection:
         await connection.run_sync(lambda each: migrate(each, "base"))
-        assert await connection.run_sync(lambda each: inspect(each).get_table_names()) == [HISTORY["version_table"]]
+        assert await connection.run_sync(lambda each: inspect(each).get_table_names()) == [HISTORY.version_table]
     await engine.dispose()
 
 
@@ -65,4 +65,4 @@ def test_the_history_is_announced():
     [entry] = [each for each in entry_points(group="orchestrator.migrations") if each.name == "calls"]
     announced = entry.load()
     assert announced is HISTORY
-    assert announced["metadata"]() is METADATA
+    assert announced.metadata() is METADATA

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from orchestrator_kernel.ports import SystemClock
 from orchestrator_secrets.envelope import EnvelopeSealer, MasterKeyFile
-from orchestrator_secrets.migrations import upgrade as upgrade_keys
+from orchestrator_secrets.migrations import HISTORY as KEYS
 from orchestrator_secrets.sql_key_store import SqlKeyStore
 
 CHILD = Path(__file__).with_name("crash_child.py")
@@ -41,7 +41,7 @@ async def test_every_acknowledged_event_is_there_after_sigkill(tmp_path, after):
     url = f"sqlite+aiosqlite:///{tmp_path}/calls.db"
     keys = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/keys.db")
     async with keys.begin() as connection:
-        await connection.run_sync(upgrade_keys)
+        await connection.run_sync(KEYS.upgrade)
     async with database(url):
         pass
     acknowledged = await killed_while_appending(url, tmp_path, 20, after)

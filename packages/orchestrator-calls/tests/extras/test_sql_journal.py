@@ -11,18 +11,18 @@ import pytest
 from calls_databases import database, journal, real_sealer
 from sqlalchemy import event, text
 
-from orchestrator_calls._drivers.sql_journal import SqlJournal
-from orchestrator_calls.contracts import JournalContract
+from orchestrator_calls.contracts import SharedJournalContract
 from orchestrator_calls.contracts._journal import made
 from orchestrator_calls.engine import create_engine
 from orchestrator_calls.events import CallState
-from orchestrator_calls.journal import CallNotDeclared, Journal, JournalUnavailable
+from orchestrator_calls.journal import CallNotDeclared, JournalUnavailable, SharedJournal
+from orchestrator_calls.sql_journal import SqlJournal
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_kernel.ports import SealBroken, Sealer
 from orchestrator_secrets.envelope import EnvelopeSealer
 
 
-class SqlContract(JournalContract):
+class SqlContract(SharedJournalContract):
     """The contract with the database of `url`."""
 
     folder: Path
@@ -30,7 +30,7 @@ class SqlContract(JournalContract):
     _sealer: EnvelopeSealer
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Journal]:
+    async def opened(self) -> AsyncIterator[SharedJournal]:
         self._sealer = real_sealer(self.folder)
         async with database(self.url) as engine, journal(engine, self._sealer) as opened:
             yield opened

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from orchestrator_calls._drivers._sql_batch import Batch, Work
+from orchestrator_calls._drivers._sql_batch import Batch, Bind, Work
 from orchestrator_calls.journal import JournalUnavailable
 
 if TYPE_CHECKING:
@@ -49,14 +49,26 @@ class LoopCommits:
         connection = self._connection or await self._engine.connect()
         self._connection = None
         try:
-            results = await connection.run_sync(self._batch.run, works)
-            await connection.commit()
+            results = await self._run(connection, works)
         except BaseException:
             with suppress(SQLAlchemyError, OSError):  # it is of no use any more; the next commit makes another
                 await connection.invalidate()
                 await connection.close()
             raise
         self._connection = connection
+        return results
+
+    async def _run(self, connection: AsyncConnection, works: Sequence[Work]) -> list[object]:
+        """Declarations have a transaction of their own: they wait for those of other processes, which must not wait for our locks."""
+        binds = [work for work in works if isinstance(work, Bind)]
+        bound = iter(await self._transaction(connection, binds) if binds else ())
+        others = [work for work in works if not isinstance(work, Bind)]
+        written = iter(await self._transaction(connection, others) if others else ())
+        return [next(bound if isinstance(work, Bind) else written) for work in works]
+
+    async def _transaction(self, connection: AsyncConnection, works: Sequence[Work]) -> list[object]:
+        results = await connection.run_sync(self._batch.run, works)
+        await connection.commit()
         return results
 
     async def close(self) -> None:

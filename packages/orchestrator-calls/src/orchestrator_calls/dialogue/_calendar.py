@@ -43,6 +43,12 @@ class DaySaid:
     year: int | None = None
     numbers: tuple[int, ...] = ()
 
+    @property
+    def is_relative(self) -> bool:
+        """Whether it names a day by its weekday or number alone, and so the next such day after another one."""
+        weekday = self.weekday is not None and not self.next_week and not self.days
+        return self.weekend or weekday or (self.day is not None and self.month is None and self.year is None)
+
 
 def with_part(said: TimeSaid, part: Part | None) -> TimeSaid:
     """`said` with the half of the day that `part` tells, when it was open."""

@@ -29,7 +29,10 @@ _TEXT_HOLES: Final[Mapping[str, frozenset[str]]] = {
     "resume": frozenset({"form"}),
     "cancelled": frozenset({"form"}),
     "languages": frozenset({"languages"}),
+    "closed": frozenset({"day", "time"}),
 }
+_MISSING: Final[Mapping[str, frozenset[str]]] = {"closed": frozenset({"day", "time"})}
+"""Values of those texts that may be missing."""
 _REASON_HOLES: Final[Mapping[str, frozenset[str]]] = {
     "out_of_range": frozenset({"label", "min", "max"}),
     "wrong_length": frozenset({"label", "min", "max"}),
@@ -59,10 +62,12 @@ def check_shape(settings: Settings, draft: Draft) -> Iterator[ScriptProblem]:
         yield from _form(form, draft)
     yield from _unreachable(draft)
     yield from _ways_out(draft)
+    yield from _asides(draft)
     for kind, texts, holes in (("text", draft.texts, _TEXT_HOLES), ("reason", draft.reasons, _REASON_HOLES)):
         for name, text in texts.items():
             known = holes.get(name, frozenset({"label"}) if kind == "reason" else frozenset[str]())
-            yield from _holes(text, known | draft.values.keys())
+            missing = _MISSING.get(name, frozenset[str]()) if kind == "text" else frozenset[str]()
+            yield from _holes(text, known | draft.values.keys(), missing)
 
 
 def _intent(intent: Intent, settings: Settings, draft: Draft) -> Iterator[ScriptProblem]:
@@ -127,6 +132,21 @@ def _form(form: Form, draft: Draft) -> Iterator[ScriptProblem]:
         yield from _slot_patterns(slot, form)
         yield from _after(slot, form)
     yield from _spoken(form)
+    yield from _outcomes(form, draft)
+
+
+def _outcomes(form: Form, draft: Draft) -> Iterator[ScriptProblem]:
+    """What is said about an action: its results may be missing, whatever the other side promises."""
+    known = draft.values.keys() | form.slots.keys() | form.results.keys()
+    missing = form.results.keys() | {name for name, slot in form.slots.items() if not slot.required}
+    for text in (form.acted, form.refused, *(refused.say for refused in form.refusals.values())):
+        yield from _holes(text, known, frozenset(missing))
+    for name in sorted(form.results.keys() & form.slots.keys()):
+        yield ScriptProblem.at(form.place, f"result `{name}` of form `{form.name}` is the name of a slot as well")
+    for refused in form.refusals.values():
+        if refused.change is not None and refused.change not in form.slots:
+            reason = f"form `{form.name}` declares no slot `{refused.change}`; {nearest(refused.change, form.slots)}"
+            yield ScriptProblem.at(refused.place, reason)
 
 
 def _spoken(form: Form) -> Iterator[ScriptProblem]:
@@ -137,7 +157,8 @@ def _spoken(form: Form) -> Iterator[ScriptProblem]:
         said = f"`confirm` does not speak {', '.join(unsaid)}, so the caller cannot correct it"
         yield ScriptProblem.at(form.confirm.place, said)
     hidden = {name for name, slot in form.slots.items() if slot.sensitive}
-    for text in (form.confirm, form.done):
+    optional = [text for text in (form.acted, form.refused) if text is not None]
+    for text in (form.confirm, form.done, *optional, *(each.say for each in form.refusals.values())):
         for name in sorted(hidden & text.holes):
             yield ScriptProblem.at(text.place, f"slot `{name}` is sensitive and must not be spoken")
 
@@ -193,6 +214,15 @@ def _holes(text: Text | None, known: Iterable[str], missing: frozenset[str] = fr
                 )
 
 
+def _asides(draft: Draft) -> Iterator[ScriptProblem]:
+    """Texts of which single sentences are said, at any time: they can speak no values."""
+    for name in ("filler", "failed", "lost"):
+        for hole in sorted(draft.texts[name].holes) if name in draft.texts else ():
+            yield ScriptProblem.at(
+                draft.texts[name].place, f"text `{name}` is said at any time, so it cannot speak {{{hole}}}"
+            )
+
+
 def _unreachable(draft: Draft) -> Iterator[ScriptProblem]:
     reached, opened = _reached(draft)
     forms = {draft.intents[name].form for name in reached}
@@ -227,7 +257,8 @@ def _reached(draft: Draft) -> tuple[set[str], set[str]]:
 def _ways_out(draft: Draft) -> Iterator[ScriptProblem]:
     intents = draft.intents.values()
     if not any(intent.command is Command.CANCEL for intent in intents):
-        for form in draft.forms.values():
+        own = [form for form in draft.forms.values() if not form.built_in]
+        for form in own or draft.forms.values():
             reason = f'dead end: no intent has `command = "cancel"`, so form `{form.name}` cannot be left'
             yield ScriptProblem.at(form.place, reason)
     if not any(intent.hang_up for intent in intents):

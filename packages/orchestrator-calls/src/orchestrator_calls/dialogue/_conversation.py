@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from orchestrator_calls.actions import ActionStatus
 from orchestrator_calls.dialogue._ears import Ears
+from orchestrator_calls.dialogue._house import House
 from orchestrator_calls.dialogue._memory import Filling, Memory, Question, Stage
-from orchestrator_calls.dialogue._model import Form, Intent, Slot, Text
+from orchestrator_calls.dialogue._model import Form, Intent, Slot, SlotType, Text
 from orchestrator_calls.dialogue._script import Script
 from orchestrator_calls.dialogue._values import Moment
 from orchestrator_calls.dialogue._voice import Voice
-from orchestrator_calls.responder import Collect, HangUp, Note, Remember, Say, Step, Transfer, TurnContext
+from orchestrator_calls.responder import Act, Collect, HangUp, Note, Remember, Say, Step, Transfer, TurnContext
 from orchestrator_kernel.ports import Json
 
-__all__ = ["MAIN_MENU", "Conversation"]
+__all__ = ["MAIN_MENU", "MESSAGE", "Conversation"]
 
 MAIN_MENU: Final = "main"
 """The menu whose keys work at all times."""
+MESSAGE: Final = "leave_message"
+"""The intent that takes a message for those who are not there."""
 
 
 class Conversation:
     """The state of the dialogue while one turn is answered."""
 
-    def __init__(self, script: Script, context: TurnContext) -> None:
+    def __init__(self, script: Script, context: TurnContext, house: House | None = None) -> None:
         self.script = script
+        self.house = house or House()
         self.memory = Memory.read(context.memory, script.forms)
         self._context = context
         self._says: list[Say] = []
-        self._order: Transfer | HangUp | None = None
+        self._order: Transfer | HangUp | Act | None = None
         self._note: Note | None = None
+        self.pleasantries: set[int] = set()
         hint = context.input.language or context.language
         self.moment = Moment(context.now, month_first=hint.upper().endswith("-US"))
         self.speak(
@@ -58,6 +64,18 @@ class Conversation:
         yield Remember(self.memory.write())
 
     @property
+    def closed(self) -> bool:
+        """Whether nobody is there to whom the caller could be transferred."""
+        hours, now = self.house.hours, self.moment.now
+        return hours is not None and now is not None and not hours.is_open(now)
+
+    @property
+    def heard(self) -> str | None:
+        """All that the caller heard before; None where nobody knows."""
+        history = self._context.history
+        return " ".join(exchange.heard for exchange in history) if history else None
+
+    @property
     def form(self) -> Form | None:
         """The form that is being filled."""
         return self.script.forms[self.memory.filling.form] if self.memory.filling is not None else None
@@ -76,9 +94,28 @@ class Conversation:
         if text is not None:
             self._speak(text, self.form, slots, extra)
 
+    def tell(self, sentences: Sequence[str], at: int) -> None:
+        """Put sentences of the tenant before the sentence `at` of the answer."""
+        told = [Say(sentence.strip(), self._tag) for sentence in sentences if sentence.strip()]
+        self._says[at:at] = told
+
     def say_text(self, name: str, extra: Mapping[str, Json] | None = None) -> None:
         """Speak one of the texts that every script has."""
         self.say(self.script.texts[name], extra)
+
+    def say_aside(self, name: str, count: int) -> None:
+        """Speak one sentence of a text: the `count`th, so that it changes while it is needed again."""
+        self._says.append(self.script.aside(name, self._tag, count))
+
+    def say_closed(self) -> None:
+        """Say, right after the first sentence, that nobody is there, and when somebody will be."""
+        now, hours = self.moment.now, self.house.hours
+        opening = hours.next_opening(now) if hours is not None and now is not None else None
+        extra: dict[str, Json] = {}
+        if opening is not None:
+            extra = {"day": opening.date().isoformat(), "time": opening.time().isoformat("minutes")}
+        said = list(self._voice.sentences(self.script.texts["closed"], extra=extra))
+        self.tell(said, 1)
 
     def say_again_later(self, reference: str) -> None:
         """Speak what `reference` names, and keep it for the caller who asks to hear it again."""
@@ -104,10 +141,34 @@ class Conversation:
         elif kind == "menu" and name in self.script.menus:
             self.say(self.script.menus[name].say)
         elif kind == "done" and self.memory.completed:
-            done = self.memory.completed[-1]
-            form, slots = self.script.forms.get(str(done["form"])), done["slots"]
-            if form is not None and isinstance(slots, Mapping):
-                self._speak(form.done, form, slots, None)
+            self._say_completed(self.memory.completed[-1])
+
+    def _say_completed(self, done: Mapping[str, Json]) -> None:
+        form, slots, data = self.script.forms.get(str(done["form"])), done["slots"], done.get("data")
+        outcome, reason = str(done.get("outcome", "")), str(done.get("reason", ""))
+        if form is None or not isinstance(slots, Mapping):
+            return
+        texts = self.script.texts
+        match outcome:
+            case ActionStatus.DONE:
+                text = form.acted or texts["acted"]
+            case ActionStatus.REFUSED:
+                known = form.refusals.get(reason)
+                text = known.say if known is not None else form.refused or texts["refused"]
+            case ActionStatus.UNCONFIRMED:
+                text = texts["unconfirmed"]
+            case _:
+                text = form.done
+        results = self._results(form, data) if isinstance(data, Mapping) else {}
+        self._speak(text, form, slots, results)
+
+    def _results(self, form: Form, data: Mapping[str, Json]) -> dict[str, Json]:
+        """What an action answered, as it is spoken: codes one character after the other."""
+        return {
+            name: " ".join(str(data[name])) if kind is SlotType.CODE else data[name]
+            for name, kind in form.results.items()
+            if data.get(name) is not None
+        }
 
     def note(self, intent: str, *, understood: bool) -> None:
         """Tell how the input was understood; the first word counts."""
@@ -165,11 +226,11 @@ class Conversation:
             memory.question = Question.MORE
             self.say_text("more")
 
-    def suspend(self) -> None:
-        """Put the open form aside; one in which nothing was filled is forgotten."""
+    def suspend(self, *, even_empty: bool = False) -> None:
+        """Put the open form aside; one in which nothing was filled is forgotten, unless it was not the caller who left it."""
         filling = self.memory.filling
         self.memory.filling = None
-        if filling is not None and filling.slots:
+        if filling is not None and (filling.slots or even_empty):
             self.memory.suspended.append(filling)
 
     def begin(self, intent: Intent, form: str) -> Filling:
@@ -208,14 +269,34 @@ class Conversation:
                 self.ask()
 
     def hand_off(self, reason: str) -> None:
-        """Hand over to a person, because the dialogue got nowhere."""
-        self.memory.misses = 0
-        self.say_text("handoff")
-        self.transfer(self.script.settings.handoff, reason)
+        """Hand over to a person, because the dialogue got nowhere; where nobody is there, take a message, and take leave in the end."""
+        memory = self.memory
+        memory.misses = 0
+        if not self.closed:
+            self.say_text("handoff")
+            self.transfer(self.script.settings.handoff, reason)
+        elif memory.turned_away:
+            self.say_text("away_goodbye")
+            self.hang_up(reason)
+        else:
+            memory.turned_away += 1
+            self.offer_message("closed_handoff")
+
+    def offer_message(self, text: str) -> None:
+        """Nobody can be reached: say so with `text`, and offer to take a message."""
+        self.suspend(even_empty=True)
+        self.memory.menu = ""
+        self.memory.question, self.memory.offer = Question.OFFER, MESSAGE
+        self.memory.said.clear()
+        self.say_again_later(f"text:{text}")
 
     def transfer(self, target: str, reason: str) -> None:
         """Transfer the caller when all is spoken."""
         self._order = Transfer(target, reason)
+
+    def act(self, action: str, arguments: Mapping[str, Json]) -> None:
+        """Have an action carried out when all is spoken."""
+        self._order = Act(action, dict(arguments))
 
     def hang_up(self, reason: str) -> None:
         """End the call when all is spoken."""

@@ -52,6 +52,7 @@ class Ears:
     menus: Mapping[str, Matcher[str]]
     known: Mapping[str, Slot]
     fallbacks: frozenset[str]
+    courtesies: frozenset[str] = frozenset()
 
     def spans(self, utterance: Utterance) -> SlotSpans:
         """The values in `utterance`, for patterns with slots."""
@@ -63,7 +64,7 @@ class Ears:
             Heard(self.intents.meanings[match.pattern], match)
             for match in self.intents.matches(utterance.tokens, spans)
         ]
-        found.sort(key=lambda heard: (heard.intent in self.fallbacks, *_rank(heard)))
+        found = self._meant(found)
         if menu is not None and menu in self.menus:
             matcher = self.menus[menu]
             local = [Heard(matcher.meanings[match.pattern], match) for match in matcher.matches(utterance.tokens)]
@@ -73,6 +74,24 @@ class Ears:
             ):
                 return [*local, *found]
         return found
+
+    def _meant(self, found: list[Heard]) -> list[Heard]:
+        """The best first: pleasantries after wishes, and after questions that stand beside them ("hello, do you have ...")."""
+        polite = [range(heard.match.start, heard.match.end) for heard in found if heard.intent in self.courtesies]
+
+        def order(heard: Heard) -> tuple[int, int, int, int]:
+            match = heard.match
+            if heard.intent in self.courtesies:
+                return 2, *_rank(heard)
+            # "How" in "how are you" asks for nothing.
+            if any(
+                match.start in words and match.end - 1 in words and match.end - match.start < len(words)
+                for words in polite
+            ):
+                return 3, *_rank(heard)
+            return int(heard.intent in self.fallbacks), *_rank(heard)
+
+        return sorted(found, key=order)
 
 
 def _rank(heard: Heard) -> tuple[int, int, int]:
@@ -155,6 +174,8 @@ class SlotSpans:
         """Up to the next word that ends a name, or a value that is no name."""
         utterance = self._utterance
         end = start
+        if utterance.tokens[start].word in utterance.lexicon.no_names:
+            return end
         while end < min(len(utterance.tokens), start + _NAME_WORDS):
             token = utterance.tokens[end]
             firm = any((kind, end) in utterance.readings for kind in (Kind.DATE, Kind.TIME, Kind.PARTY, Kind.NIGHTS))
@@ -191,6 +212,7 @@ def build_ears(
         menus={name: _menu_ears(menu, tag) for name, menu in menus.items()},
         known=known,
         fallbacks=frozenset(intent.name for intent in ordered if intent.fallback),
+        courtesies=frozenset(intent.name for intent in ordered if intent.courtesy),
     )
 
 
@@ -201,11 +223,14 @@ def _bound(phrases: Iterable[Phrase], form: str, known: Mapping[str, Slot]) -> I
         if not pattern.slots:
             yield pattern
         elif all(f"{form}/{slot}" in known for slot in pattern.slots):
-            atoms = tuple(
-                atom._replace(text=f"{form}/{atom.text}") if atom.kind is AtomKind.SLOT else atom
-                for atom in pattern.atoms
-            )
-            yield replace(pattern, atoms=atoms)
+            yield _named(pattern, form)
+
+
+def _named(pattern: Pattern, form: str) -> Pattern:
+    atoms = tuple(
+        atom._replace(text=f"{form}/{atom.text}") if atom.kind is AtomKind.SLOT else atom for atom in pattern.atoms
+    )
+    return replace(pattern, atoms=atoms, parts=tuple(_named(part, form) for part in pattern.parts))
 
 
 def _menu_ears(menu: Menu, tag: str) -> Matcher[str]:

@@ -11,6 +11,8 @@ from orchestrator_calls.dialogue._lexicon import Kind, Part
 from orchestrator_calls.dialogue._listening import Mention, Utterance, apart
 from orchestrator_calls.dialogue._matcher import Capture
 from orchestrator_calls.dialogue._model import Form, Slot, SlotType
+from orchestrator_calls.dialogue._names import after_lead_in, read_name
+from orchestrator_calls.dialogue._values import OWN_NUMBER
 from orchestrator_kernel.ports import Json
 
 __all__ = ["Given", "given_by"]
@@ -24,10 +26,6 @@ _KINDS: Final = {
 }
 _SPELLED: Final = (SlotType.PHONE, SlotType.ROOM, SlotType.CODE)
 _COUNTED: Final = (SlotType.NUMBER, SlotType.PARTY_SIZE, SlotType.TIME)
-_NAME_WORDS: Final = 5
-"""A name has no more words than this; a longer answer is something else."""
-_SPELLED_NAME: Final = 3
-"""So many single letters in a row are a name that is being spelled."""
 
 
 class Given(NamedTuple):
@@ -96,7 +94,19 @@ class _Hearing:
         for capture in captures:
             form, _, slot = capture.slot.partition("/")
             if form == self._form.name and self._free(capture.start, capture.end):
-                self._give(self._form.slots[slot], capture.value, capture.start, capture.end)
+                self._give(self._form.slots[slot], self._whole(capture), capture.start, capture.end)
+
+    def _whole(self, capture: Capture) -> object:
+        """The longer reading that a captured value is a part of ("in August, starting on the tenth")."""
+        value = capture.value
+        if not isinstance(value, Mention):
+            return value
+        covering = (
+            mention
+            for mention in self._utterance.mentions
+            if mention.kind is value.kind and mention.start < capture.start and mention.end >= capture.end
+        )
+        return next(covering, value)
 
     def take_ranges(self) -> None:
         """Before all others: "to the 8th" alone would be the departure, and the arrival would be lost."""
@@ -130,7 +140,7 @@ class _Hearing:
     def take_mentions(self) -> None:
         mentions = [mention for mention in self._utterance.mentions if self._free(mention.start, mention.end)]
         for types in ((SlotType.DATE,), (SlotType.TIME,), (SlotType.PARTY_SIZE,)):
-            of_type = [mention for mention in mentions if _KINDS.get(mention.kind) == types]
+            of_type = [self._corrected(mention) for mention in mentions if _KINDS.get(mention.kind) == types]
             if types == (SlotType.PARTY_SIZE,):
                 of_type = self._party([mention for mention in of_type if not self._is_bare(mention)])
             slots = [slot for slot in self._form.slots.values() if slot.type in types]
@@ -181,7 +191,14 @@ class _Hearing:
             if len(self._used | plain) * 10 < len(tokens) * 8:
                 self._give(slot, self._words(0, len(tokens)), 0, 0)
             return
-        words = [self._name(start, end) for start, end in self._free_runs()]
+        lead_ins = self._utterance.lexicon.lead_ins.matches(tokens)
+        if not lead_ins and any(name in self._filled for name in self.found):
+            # What is left beside the correction of another value is no name ("no, I said Saturday").
+            return
+        denied = {at for match in self._utterance.polarity if match.start == 0 for at in range(match.end)}
+        if self._utterance.agreement is False:
+            self._used.update(denied)
+        words = [read_name(self._utterance, start, end) for start, end in self._free_runs()]
         best = max((word for word in words if word), key=len, default="")
         if best:
             self._give(slot, best, 0, 0)
@@ -213,6 +230,45 @@ class _Hearing:
         for mention, slot in pairs:
             self._give(slot, mention, mention.start, mention.end)
 
+    def _corrected(self, mention: Mention) -> Mention:
+        """The value that the caller put in its place at once ("four, no wait, five"), which need not name its kind again."""
+        utterance = self._utterance
+        at = mention.end
+        while at < len(utterance.tokens) and utterance.tokens[at].word in utterance.lexicon.corrections:
+            at += 1
+        number = utterance.numerals.cardinal(at) if mention.end < at < len(utterance.tokens) else None
+        number = number if number is not None and self._alone(at) else self._after_denial(mention)
+        if number is None:
+            return mention
+        end, count = number
+        if mention.kind is Kind.PARTY:
+            return mention._replace(value=count, end=end, adds=False)
+        if isinstance(mention.value, TimeSaid) and 0 < count <= 24:
+            return mention._replace(
+                value=with_part(TimeSaid(count % 24 * 60, clear=count > 12), utterance.part), end=end
+            )
+        return mention
+
+    def _alone(self, at: int) -> bool:
+        return not any(mention.start <= at < mention.end for mention in self._utterance.mentions)
+
+    def _after_denial(self, mention: Mention) -> tuple[int, int] | None:
+        """The last number after a "no" that follows the number that was asked for ("four, no, the kids come too, six")."""
+        utterance, asked = self._utterance, self._asked
+        if asked is None or asked.type is not SlotType.PARTY_SIZE or mention.kind is not Kind.PARTY:
+            return None
+        denials = [
+            at
+            for at in range(mention.end, len(utterance.tokens))
+            if utterance.tokens[at].word in utterance.lexicon.negations
+        ]
+        numbers = [
+            (end, value)
+            for start, end, value in utterance.numerals.cardinals()
+            if denials and start > denials[0] and self._alone(start)
+        ]
+        return numbers[-1] if numbers else None
+
     def _party(self, mentions: Sequence[Mention]) -> list[Mention]:
         adding = [mention for mention in mentions if mention.adds and isinstance(mention.value, int)]
         if len(adding) < 2:
@@ -237,6 +293,10 @@ class _Hearing:
             at = max(end, at + 1)
         if best[2] and any(char.isdigit() for char in best[2]):
             self._give(slot, best[2], best[0], best[1])
+        elif slot.type is SlotType.PHONE and (
+            own := self._utterance.lexicon.own_number.matches(self._utterance.tokens)
+        ):
+            self._give(slot, OWN_NUMBER, own[0].start, own[0].end)
 
     def _single_one(self) -> list[tuple[int, int, int]]:
         """An article alone is the number one where a number was asked for ("une")."""
@@ -278,7 +338,9 @@ class _Hearing:
 
     def _words(self, start: int, end: int) -> str:
         utterance = self._utterance
-        start = self._after_lead_in(start, end)
+        after = after_lead_in(utterance, start, end)
+        if after < end and not self._is_verb(after):
+            start = after
         polite = utterance.lexicon.polite
         while start + 1 < end and utterance.tokens[start].word in polite:
             start += 1
@@ -286,30 +348,12 @@ class _Hearing:
             end -= 1
         return utterance.said(start, end)
 
-    def _name(self, start: int, end: int) -> str:
-        utterance = self._utterance
-        ends = utterance.lexicon.name_ends
-        start = self._after_lead_in(start, end)
-        while start < end and utterance.tokens[start].word in ends:
-            start += 1
-        end = next((at for at in range(start, end) if utterance.tokens[at].word in ends), end)
-        while end > start and utterance.tokens[end - 1].word in utterance.lexicon.carriers:
-            end -= 1
-        said = utterance.said(start, end)
-        letters = said.replace(".", " ").replace("-", " ").split()
-        spelled = [letter for letter in letters if len(letter) == 1 and letter.isalpha()]
-        words = [word for word in letters if len(word) > 1]
-        if len(words) > _NAME_WORDS:
-            return ""
-        if len(spelled) < _SPELLED_NAME:
-            return said
-        return " ".join(words) if words else "".join(spelled).capitalize()
-
-    def _after_lead_in(self, start: int, end: int) -> int:
-        """Where the answer begins after "my name is"."""
-        utterance = self._utterance
-        lead_ins = utterance.lexicon.lead_ins.matches(utterance.tokens[start:end])
-        return start + max((match.end for match in lead_ins if match.start == 0), default=0)
+    def _is_verb(self, at: int) -> bool:
+        """Whether "I would like" goes on with what to do, so that it belongs to the caller's own words."""
+        token, language = self._utterance.tokens[at], self._utterance.lexicon.language
+        if language.tag == "en":
+            return token.word in language.infinitive
+        return len(token.word) > 3 and token.word.endswith(language.infinitive) if language.infinitive else False
 
 
 def _from_number(slot: Slot, value: int, part: Part | None) -> object:

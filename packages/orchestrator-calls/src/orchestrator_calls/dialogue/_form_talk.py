@@ -10,7 +10,7 @@ from orchestrator_calls.dialogue._ears import Heard
 from orchestrator_calls.dialogue._filling import Given, given_by
 from orchestrator_calls.dialogue._listening import Utterance
 from orchestrator_calls.dialogue._matcher import Capture
-from orchestrator_calls.dialogue._memory import Filling, Stage
+from orchestrator_calls.dialogue._memory import Filling, Pending, Stage
 from orchestrator_calls.dialogue._model import Form, Intent, Slot, SlotType
 from orchestrator_calls.dialogue._values import Refusal, pending_nights, settle, typed
 from orchestrator_kernel.ports import Json
@@ -108,11 +108,16 @@ def absorb(talk: Conversation, utterance: Utterance, apart_from: range) -> None:
 
 
 def complete(talk: Conversation, form: Form, filling: Filling) -> None:
-    """The caller confirmed: note the form for what carries it out, and say that it is noted."""
+    """The caller confirmed: have the form carried out where the tenant can, or note it and say no more than that."""
     memory = talk.memory
     memory.completed.append({"form": form.name, "slots": dict(filling.slots)})
     memory.filling = None
     memory.said.clear()
+    if form.action is not None and form.action in talk.house.actions:
+        memory.pending.append(Pending(form.action, filling))
+        talk.say_again_later("text:passing")
+        talk.act(form.action, filling.slots)
+        return
     talk.say_again_later("done")
     talk.go_on()
 

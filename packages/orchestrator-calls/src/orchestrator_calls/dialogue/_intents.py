@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from orchestrator_calls.dialogue._conversation import MAIN_MENU, Conversation
 from orchestrator_calls.dialogue._ears import Heard
@@ -13,6 +14,10 @@ from orchestrator_calls.dialogue._memory import Question, Stage
 from orchestrator_calls.dialogue._model import Command, Intent
 
 __all__ = ["run_intent", "run_key", "run_spoken", "say_goodbye"]
+
+
+CONSENT_REFUSED: Final = "consent_refused"
+"""The intent of a caller who does not want to be recorded; it is kept with the notices."""
 
 
 def run_spoken(talk: Conversation, heard: Heard, utterance: Utterance) -> None:
@@ -34,8 +39,7 @@ def run_intent(
     if intent.command is not None:
         _run_command(talk, intent.command, intent)
     elif intent.transfer is not None:
-        _say_own(talk, intent, otherwise="handoff")
-        talk.transfer(intent.transfer, intent.reports)
+        _transfer(talk, intent, intent.transfer)
     elif intent.hang_up:
         say_goodbye(talk, intent)
     elif intent.menu is not None:
@@ -54,9 +58,21 @@ def run_intent(
         _answer(talk, intent)
 
 
+def _transfer(talk: Conversation, intent: Intent, target: str) -> None:
+    if intent.name == CONSENT_REFUSED:
+        talk.memory.notices.append({"kind": CONSENT_REFUSED, "language": talk.memory.language, "times": 1})
+    if talk.closed and not intent.always:
+        talk.offer_message("closed_handoff")
+        return
+    _say_own(talk, intent, otherwise="handoff")
+    talk.transfer(target, intent.reports)
+
+
 def say_goodbye(talk: Conversation, intent: Intent | None = None) -> None:
     """Take leave; a caller who leaves in the middle of a form hears that it was not passed on."""
     memory = talk.memory
+    if memory.pending:
+        talk.say_text("unconfirmed")
     if memory.filling is not None or memory.suspended:
         talk.say_text("unfinished")
     _say_own(talk, intent, otherwise="goodbye")

@@ -111,7 +111,13 @@ class Matcher(Generic[T]):
         self._final: list[int] = []
         self._next: list[_Dispatch | None] = []
         first: list[tuple[int, AtomKind, str]] = []
+        self._joint: dict[int, tuple[int, ...]] = {}
+        numbered = list(enumerate(self.patterns))
         for index, pattern in enumerate(self.patterns):
+            if pattern.parts:
+                self._joint[index] = tuple(len(numbered) + number for number in range(len(pattern.parts)))
+                numbered.extend(zip(self._joint[index], pattern.parts, strict=True))
+        for index, pattern in numbered:
             base = len(self._final)
             first.extend(_entries(pattern, base, pattern.first))
             for state in range(len(pattern.atoms)):
@@ -138,7 +144,20 @@ class Matcher(Generic[T]):
                 after = self._next[state]
                 if after is not None:
                     self._step(after, thread, at, word, live, here)
-        return found
+        return self._joined(found) if self._joint else found
+
+    def _joined(self, found: list[Match]) -> list[Match]:
+        """With the patterns all of whose parts were found, each at its best places, and without the parts themselves."""
+        parts: dict[int, Match] = {}
+        for match in found:
+            known = parts.get(match.pattern)
+            if match.pattern >= len(self.patterns) and (known is None or match.score > known.score):
+                parts[match.pattern] = match
+        whole = [match for match in found if match.pattern < len(self.patterns)]
+        for index, numbers in self._joint.items():
+            if all(number in parts for number in numbers):
+                whole.append(_join(index, [parts[number] for number in numbers]))
+        return whole
 
     def _step(
         self,
@@ -167,6 +186,13 @@ class Matcher(Generic[T]):
                 capture = Capture(slot, at, end, value)
                 weight = 1 if spans.is_free(slot) else end - at
                 _enter(live[end], slot_states, _Thread(score + weight, start, (*captures, capture)))
+
+
+def _join(pattern: int, parts: Sequence[Match]) -> Match:
+    places = {at for part in parts for at in range(part.start, part.end)}
+    score = min(sum(part.score for part in parts), len(places))
+    captures = tuple(capture for part in parts for capture in part.captures)
+    return Match(pattern, min(places), max(places) + 1, score, captures)
 
 
 def _entries(pattern: Pattern, base: int, states: Iterable[int]) -> list[tuple[int, AtomKind, str]]:

@@ -15,13 +15,14 @@ from orchestrator_calls.dialogue._model import Form
 from orchestrator_calls.dialogue._values import well_formed
 from orchestrator_kernel.ports import Json
 
-__all__ = ["Filling", "Memory", "Question", "Stage"]
+__all__ = ["Filling", "Memory", "Pending", "Question", "Stage"]
 
 _COMPLETED: Final = 20
 _SUSPENDED: Final = 3
 _SAID: Final = 6
 _LONGEST: Final = 500
 _GREATEST: Final = 10**15
+_NOTICES: Final = 12
 
 
 class Stage(StrEnum):
@@ -51,6 +52,14 @@ class Filling:
 
 
 @dataclass
+class Pending:
+    """A form that the caller confirmed and an action carries out: its outcome is still to come."""
+
+    action: str
+    filling: Filling
+
+
+@dataclass
 class Memory:
     """All that is kept."""
 
@@ -63,13 +72,16 @@ class Memory:
     misses: int = 0
     said: list[str] = field(default_factory=list[str])
     completed: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
+    pending: list[Pending] = field(default_factory=list[Pending])
+    notices: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
+    turned_away: int = 0
 
     @classmethod
     def read(cls, memory: Mapping[str, Json], forms: Mapping[str, Form]) -> Memory:
         """What of `memory` makes sense with these forms."""
         tree = cast("Mapping[str, object]", memory)
         misses = tree.get("misses")
-        question = tree.get("question")
+        question, away = tree.get("question"), tree.get("turned_away")
         return cls(
             language=_text(tree.get("language")),
             filling=_filling(tree.get("form"), forms),
@@ -80,6 +92,9 @@ class Memory:
             misses=min(misses, 99) if isinstance(misses, int) and misses > 0 else 0,
             said=[item for item in _list(tree.get("said")) if isinstance(item, str)][:_SAID],
             completed=[done for item in _list(tree.get("completed")) if (done := _done(item))][-_COMPLETED:],
+            pending=[each for item in _list(tree.get("pending")) if (each := _pending(item, forms))][-_SUSPENDED:],
+            notices=[told for item in _list(tree.get("notices")) if (told := _notice(item))][:_NOTICES],
+            turned_away=min(away, 99) if isinstance(away, int) and away > 0 else 0,
         )
 
     def write(self) -> dict[str, Json]:
@@ -94,6 +109,9 @@ class Memory:
             "misses": self.misses,
             "said": self.said[:_SAID],
             "completed": list(self.completed[-_COMPLETED:]),
+            "pending": [{**_tree(each.filling), "action": each.action} for each in self.pending[-_SUSPENDED:]],
+            "notices": list(self.notices[:_NOTICES]),
+            "turned_away": self.turned_away,
         }
         return {key: value for key, value in tree.items() if value}
 
@@ -137,7 +155,28 @@ def _done(tree: object) -> dict[str, Json] | None:
     name, slots = _text(found.get("form")), found.get("slots")
     if not name or not isinstance(slots, Mapping):
         return None
-    return {"form": name, "slots": _scalars(cast("Mapping[str, object]", slots))}
+    done: dict[str, Json] = {"form": name, "slots": _scalars(cast("Mapping[str, object]", slots))}
+    for key in ("outcome", "reason"):
+        if said := _text(found.get(key)):
+            done[key] = said
+    data = found.get("data")
+    if isinstance(data, Mapping):
+        done["data"] = _scalars(cast("Mapping[str, object]", data))
+    return done
+
+
+def _pending(tree: object, forms: Mapping[str, Form]) -> Pending | None:
+    filling = _filling(tree, forms)
+    action = _text(cast("Mapping[str, object]", tree).get("action")) if filling is not None else ""
+    return Pending(action, filling) if filling is not None and action else None
+
+
+def _notice(tree: object) -> dict[str, Json] | None:
+    if not isinstance(tree, Mapping):
+        return None
+    found = cast("Mapping[str, object]", tree)
+    kind, language, times = _text(found.get("kind")), _text(found.get("language")), found.get("times")
+    return {"kind": kind, "language": language, "times": times} if kind and isinstance(times, int) else None
 
 
 def _slots(tree: object, form: Form) -> dict[str, Json]:

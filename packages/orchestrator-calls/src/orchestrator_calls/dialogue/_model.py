@@ -20,6 +20,7 @@ __all__ = [
     "Option",
     "Phrase",
     "Place",
+    "Refused",
     "Sentence",
     "Settings",
     "Slot",
@@ -163,8 +164,26 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """What is said when an action was refused for one reason; `change` is the slot that is asked for anew then."""
+
+    place: Place
+    say: Text
+    change: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """Values to ask for, to confirm, and to note."""
+    """Values to ask for, to confirm, and to note or to have carried out.
+
+    Attributes:
+        done: Said when the form is only noted.
+        action: What carries it out, where the tenant has an action of that name.
+        results: What the action may answer, each with the type that it is spoken as; texts about the outcome know them.
+        acted: Said when the action was done.
+        refused: Said when it was refused for a reason that `refusals` does not know.
+        refusals: By the reason.
+    """
 
     name: str
     place: Place
@@ -173,6 +192,12 @@ class Form:
     confirm: Text
     done: Text
     intro: Text | None = None
+    action: str | None = None
+    results: Mapping[str, SlotType] = field(default_factory=dict[str, SlotType])
+    acted: Text | None = None
+    refused: Text | None = None
+    refusals: Mapping[str, Refused] = field(default_factory=dict[str, Refused])
+    built_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +210,8 @@ class Intent:
         follow_up: Whether an answer ends with the question for more.
         offer: The intent that a "yes" to the answer starts.
         fallback: It counts only where no other intent was heard.
+        courtesy: A pleasantry that yields to everything else that the sentence says.
+        always: The transfer is tried outside of the opening hours too.
     """
 
     name: str
@@ -195,6 +222,8 @@ class Intent:
     follow_up: bool = True
     offer: str | None = None
     fallback: bool = False
+    courtesy: bool = False
+    always: bool = False
     form: str | None = None
     menu: str | None = None
     transfer: str | None = None

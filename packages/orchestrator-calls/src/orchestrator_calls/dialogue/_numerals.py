@@ -92,16 +92,26 @@ class Numerals:
         if word.isdigit():
             return at + 1, word
         if word in self._lexicon.double and at + 1 < len(self._tokens):
-            digit = self.cardinal(at + 1)
+            digit = (at + 2, 0) if self._tokens[at + 1].word in self._lexicon.oh else self.cardinal(at + 1)
             return (digit[0], str(digit[1]) * 2) if digit is not None and digit[1] < 10 else None
         if letters and self._is_code(at):
-            return at + 1, word.upper()
+            return self.after_letter(at), word.upper()
         if word in self._lexicon.oh:
             return at + 1, "0"
         number = self.cardinal(at)
         if number is not None:
             return number[0], str(number[1])
         return (at + 1, "1") if word in self._lexicon.ones else None
+
+    def after_letter(self, at: int) -> int:
+        """The token after a letter and the word that explains it ("B for Bravo")."""
+        tokens = self._tokens
+        for marker in self._lexicon.spelled_as if len(tokens[at].word) == 1 else ():
+            end = at + 1 + len(marker)
+            said = tuple(token.word for token in tokens[at + 1 : end])
+            if end < len(tokens) and said == marker and tokens[end].word.startswith(tokens[at].word):
+                return end + 1
+        return at + 1
 
     def _is_code(self, at: int) -> bool:
         """A single letter, or a few capitals as recognizers write them."""

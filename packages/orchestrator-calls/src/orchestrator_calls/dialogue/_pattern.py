@@ -5,7 +5,8 @@ A pattern is a sequence of words that may stand anywhere in a sentence:
 - `word` is itself, in any case and with or without diacritics; `reserv*` is every word that begins so;
 - `(a|b c)` is one of the alternatives, `[a|b]` one of them or nothing;
 - `{slot}` is a value of the slot's type;
-- `...` is up to four words that do not matter.
+- `...` is up to four words that do not matter;
+- `pool + open` is both, in any order and wherever they stand.
 
 There is no repetition without bound, so a pattern stands for finitely many shapes, and matching (see `_matcher`) is linear in the text.
 A pattern becomes a position automaton (Glushkov 1961): one state per word, no empty transitions.
@@ -28,6 +29,7 @@ GAP_WORDS: Final = 4
 """How many words `...` may stand for at most."""
 _MAX_ATOMS: Final = 120
 _MAX_DEPTH: Final = 6
+_MAX_PARTS: Final = 4
 _LEXEME: Final = re.compile(r"\s*(\.\.\.|\{[^{}]*\}|[()\[\]|]|[^\s()\[\]|{}]+|[{}])")
 _LITERAL: Final = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*\*?\Z")
 
@@ -72,7 +74,10 @@ Node = Atom | Series | Choice
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled pattern: `follow[i]` are the states after state `i`; a match begins in `first` and may end in `last`."""
+    """A compiled pattern: `follow[i]` are the states after state `i`; a match begins in `first` and may end in `last`.
+
+    With `parts` it has no states of its own: it matches where all of them do.
+    """
 
     source: str
     tree: Node
@@ -80,15 +85,28 @@ class Pattern:
     first: frozenset[int]
     last: frozenset[int]
     follow: tuple[frozenset[int], ...]
+    parts: tuple[Pattern, ...] = ()
 
     @property
     def slots(self) -> frozenset[str]:
         """The names of the slots the pattern can fill."""
-        return frozenset(atom.text for atom in self.atoms if atom.kind is AtomKind.SLOT)
+        own = frozenset(atom.text for atom in self.atoms if atom.kind is AtomKind.SLOT)
+        return own.union(*(part.slots for part in self.parts))
 
 
 def compile_pattern(source: str, normaliser: Normaliser) -> Pattern:
     """Compile `source`; raises `PatternError`."""
+    written = source.split(" + ")
+    if len(written) > 1:
+        if len(written) > _MAX_PARTS:
+            raise PatternError(f"it has more than {_MAX_PARTS} parts")
+        parts = tuple(_compile(part, normaliser) for part in written)
+        tree = Series(tuple(part.tree for part in parts))
+        return Pattern(source, tree, (), frozenset(), frozenset(), (), parts)
+    return _compile(source, normaliser)
+
+
+def _compile(source: str, normaliser: Normaliser) -> Pattern:
     tree = _Parser(source, normaliser).parse()
     builder = _Builder()
     shape = builder.add(tree)

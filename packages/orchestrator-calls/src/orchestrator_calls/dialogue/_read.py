@@ -167,6 +167,8 @@ class _Reader(FormReader):
             follow_up=node.boolean("follow_up", default=True),
             offer=node.string("offer"),
             fallback=node.boolean("fallback", default=False),
+            courtesy=node.boolean("courtesy", default=False),
+            always=node.boolean("always", default=False),
             form=node.string("form"),
             menu=node.string("menu"),
             transfer=self._target(node),
@@ -197,6 +199,10 @@ class _Reader(FormReader):
             node.refuse(f"an intent does one thing, not {' and '.join(chosen)}", chosen[1])
         if not chosen and not node.has("say"):
             node.refuse(f"dead end: an intent needs one of {', '.join(_ACTIONS)}")
+        if intent.always and intent.transfer is None:
+            node.refuse("`always` is about a transfer, and the intent has none", "always")
+        if (intent.fallback or intent.courtesy) and not intent.is_answer:
+            node.refuse("only an answer (`say` alone) can be a `fallback` or a `courtesy`")
         if intent.offer is not None and chosen:
             node.refuse("only an answer (`say` alone) can make an offer", "offer")
 

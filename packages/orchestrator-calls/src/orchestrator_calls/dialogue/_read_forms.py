@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import time
 from typing import Final
 
-from orchestrator_calls.dialogue._model import Form, Option, Slot, SlotType
+from orchestrator_calls.dialogue._model import Form, Option, Refused, Slot, SlotType
 from orchestrator_calls.dialogue._nodes import Node, nearest
 from orchestrator_calls.dialogue._read_texts import TextReader
 
 __all__ = ["FormReader"]
 
+_RESULTS: Final = (SlotType.TEXT, SlotType.CODE, SlotType.NUMBER, SlotType.DATE, SlotType.TIME)
+"""How an answer of an action may be spoken."""
 _DIGITS: Final = {SlotType.ROOM: 4, SlotType.PHONE: 15, SlotType.CODE: 12}
 _BOUNDS: Final = {
     SlotType.TEXT: (1, 500),
@@ -35,10 +37,48 @@ class FormReader(TextReader):
         slots = {slot.name: slot for slot in read if slot is not None}
         label, intro = self.required_text(node, "label"), self.text(node, "intro")
         confirm, done = self.required_text(node, "confirm"), self.required_text(node, "done")
+        action, results = node.string("action"), self._results(node)
+        acted, refused, refusals = self.text(node, "acted"), self.text(node, "refused"), self._refusals(node)
+        if action is None and (results or acted or refused or refusals):
+            node.refuse("`results`, `acted`, `refused` and `refusals` are about an `action`, and the form has none")
         node.finish()
         if label is None or confirm is None or done is None or len(slots) < len(read):
             return None
-        return Form(name=name, place=node.place, label=label, slots=slots, confirm=confirm, done=done, intro=intro)
+        return Form(
+            name=name,
+            place=node.place,
+            label=label,
+            slots=slots,
+            confirm=confirm,
+            done=done,
+            intro=intro,
+            action=action,
+            results=results,
+            acted=acted,
+            refused=refused,
+            refusals=refusals,
+            built_in=self.built_in,
+        )
+
+    def _results(self, node: Node) -> dict[str, SlotType]:
+        table = node.table("results")
+        found: dict[str, SlotType] = {}
+        for name in table.names if table is not None else ():
+            written = table.string(name) if table is not None else None
+            if table is not None and written is not None and written not in _RESULTS:
+                table.refuse(f"`{written}` cannot be spoken as a result; {nearest(written, _RESULTS)}", name)
+            elif written is not None:
+                found[name] = SlotType(written)
+        return found
+
+    def _refusals(self, node: Node) -> dict[str, Refused]:
+        found: dict[str, Refused] = {}
+        for reason, entry in node.tables("refusals"):
+            say, change = self.required_text(entry, "say"), entry.string("change")
+            entry.finish()
+            if say is not None:
+                found[reason] = Refused(place=entry.place, say=say, change=change)
+        return found
 
     def _slot(self, name: str, node: Node) -> Slot | None:
         written = node.string("type") if node.require("type") else None

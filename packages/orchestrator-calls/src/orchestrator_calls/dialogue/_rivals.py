@@ -85,7 +85,9 @@ class _Rivals:
         seen: dict[object, Place] = {}
         for phrase, name, form in self._own:
             pattern = phrase.pattern
-            twin = seen.setdefault((name, pattern.atoms, pattern.follow, pattern.first, pattern.last), phrase.place)
+            twin = seen.setdefault(
+                (name, pattern.atoms, pattern.follow, pattern.first, pattern.last, pattern.parts), phrase.place
+            )
             if twin != phrase.place:
                 yield ScriptProblem.at(
                     phrase.place, f"pattern `{pattern.source}` says the same as the one in line {twin.line}"

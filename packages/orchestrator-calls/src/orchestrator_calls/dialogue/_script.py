@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator_calls.dialogue._ears import Ears
 from orchestrator_calls.dialogue._model import Form, Intent, Menu, Settings, Text, Value
+from orchestrator_calls.responder import Say
 
 __all__ = ["Script"]
 
@@ -54,3 +55,15 @@ class Script:
             return None
         primary = tag.replace("_", "-").split("-", 1)[0].lower()
         return primary if primary in self.settings.languages else None
+
+    def filler(self, language: str, count: int = 1) -> Say:
+        """One short sentence for the `count`th time that the caller waits for us; `language` is BCP 47 and keeps its region."""
+        return self.aside("filler", language, count)
+
+    def aside(self, text: str, language: str, count: int = 1) -> Say:
+        """The `count`th sentence of a text without values, its last when there are not so many."""
+        tag = self.language_for(language)
+        known = tag or self.languages[0]
+        sentences = self.texts[text].sentences[known]
+        sentence = sentences[min(max(count, 1), len(sentences)) - 1]
+        return Say("".join(part for part in sentence.parts if isinstance(part, str)), language if tag else known)

@@ -35,7 +35,8 @@ def fold(word: str) -> str:
     """`word` without case and diacritics, digits of any script as 0 to 9."""
     if word.isascii():
         return word.lower()
-    folded = unicodedata.normalize("NFKD", word.casefold())
+    # Some letters have no case before they are decomposed, and some are composed again by losing it.
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", word).casefold())
     return "".join(
         str(unicodedata.decimal(char)) if char.isdecimal() else char
         for char in folded

@@ -11,7 +11,9 @@ from orchestrator_calls.dialogue._form_talk import answer_form, answer_form_digi
 from orchestrator_calls.dialogue._intents import run_intent, run_key, run_spoken, say_goodbye
 from orchestrator_calls.dialogue._listening import Utterance
 from orchestrator_calls.dialogue._memory import Question, Stage
-from orchestrator_calls.dialogue._model import KEYS, Command, Slot, SlotType
+from orchestrator_calls.dialogue._model import KEYS, Command, Intent, Slot, SlotType
+from orchestrator_calls.dialogue._notices import tell_notices
+from orchestrator_calls.dialogue._outcomes import answer_outcome
 from orchestrator_calls.dialogue._tongue import listen_for_language
 from orchestrator_calls.responder import InputKind, TurnInput
 
@@ -29,20 +31,33 @@ def answer(talk: Conversation, given: TurnInput) -> None:
     """Decide the answer to one input."""
     match given.kind:
         case InputKind.GREETING:
-            talk.memory.said.clear()
-            talk.note("greeting", understood=True)
-            talk.say_again_later("text:greeting")
-            if talk.memory.filling is not None:
-                talk.ask()
+            _greet(talk)
         case InputKind.SPEECH:
             _answer_speech(talk, given)
         case InputKind.DIGITS:
             _answer_digits(talk, given.text)
         case InputKind.SILENCE:
             _answer_silence(talk, max(1, given.repeats))
+        case InputKind.OUTCOME:
+            answer_outcome(talk, given)
+    tell_notices(talk, after=1 if given.kind is InputKind.GREETING else 0)
+
+
+def _greet(talk: Conversation) -> None:
+    talk.memory.said.clear()
+    talk.note("greeting", understood=True)
+    talk.say_again_later("text:greeting")
+    if talk.closed:
+        talk.say_closed()
+    if talk.memory.filling is not None:
+        talk.ask()
 
 
 def _answer_silence(talk: Conversation, repeats: int) -> None:
+    if talk.memory.pending and repeats < 2 * talk.script.settings.silences:
+        # The caller waits for us.
+        talk.say_aside("filler", repeats)
+        return
     if repeats >= talk.script.settings.silences:
         talk.say_text("silence_goodbye")
         talk.hang_up("silence")
@@ -114,7 +129,10 @@ def _try_other_languages(talk: Conversation, text: str, likely: Sequence[str]) -
 
 
 def _listen(talk: Conversation, utterance: Utterance) -> list[Heard]:
-    return talk.ears.heard(utterance, talk.ears.spans(utterance), talk.memory.menu or None)
+    heard = talk.ears.heard(utterance, talk.ears.spans(utterance), talk.memory.menu or None)
+    polite = (item.match for item in heard if item.intent in talk.ears.courtesies)
+    talk.pleasantries = {at for match in polite for at in range(match.start, match.end)}
+    return heard
 
 
 def _firm(talk: Conversation, heard: list[Heard]) -> list[Heard]:
@@ -137,7 +155,8 @@ def _answer_sentence(talk: Conversation, utterance: Utterance, heard: list[Heard
 def _answer_question(talk: Conversation, utterance: Utterance, heard: list[Heard]) -> bool:
     """Yes or no to the question for more, or to an offer, unless the sentence says more than that."""
     memory, agreement = talk.memory, utterance.agreement
-    if memory.question is None or agreement is None or _beyond_yes_and_no(utterance, heard):
+    beyond = [item for item in _beyond_yes_and_no(utterance, heard) if item.intent not in talk.ears.courtesies]
+    if memory.question is None or agreement is None or beyond:
         return False
     if memory.question is Question.OFFER and agreement and memory.offer in talk.script.intents:
         run_intent(talk, talk.script.intents[memory.offer])
@@ -154,6 +173,13 @@ def _answer_question(talk: Conversation, utterance: Utterance, heard: list[Heard
     return True
 
 
+def _weighty(talk: Conversation, utterance: Utterance, heard: Heard) -> int:
+    """How many words of the sentence say anything, apart from yes, no and pleasantries that are not `heard` itself."""
+    light = {at for match in utterance.polarity for at in range(match.start, match.end)} | talk.pleasantries
+    light.difference_update(range(heard.match.start, heard.match.end))
+    return len(utterance.tokens) - len(light)
+
+
 def _beyond_yes_and_no(utterance: Utterance, heard: list[Heard]) -> list[Heard]:
     """Without what is part of a yes or no ("no, thank you" thanks for nothing)."""
     polar = {at for match in utterance.polarity for at in range(match.start, match.end)}
@@ -164,10 +190,16 @@ def _answer_in_form(talk: Conversation, utterance: Utterance, heard: list[Heard]
     filling, form = talk.memory.filling, talk.form
     if filling is None or form is None:
         return False
-    heard = _beyond_yes_and_no(utterance, heard)
-    cancel = next((item for item in heard if talk.script.intents[item.intent].command is Command.CANCEL), None)
+    heard = _affirmed(talk, utterance, _beyond_yes_and_no(utterance, heard))
+    if filling.stage is Stage.CONFIRM and utterance.agreement is True:
+        # "Yes, cancel it" agrees with what was asked.
+        heard = [item for item in heard if not _cancels(talk, item)]
+    cancel = next((item for item in heard if _cancels(talk, item)), None)
+    if heard and talk.script.intents[heard[0].intent].form == filling.form:
+        # Who says again "I want to cancel my stay" does not want to drop the cancellation.
+        cancel = None
     best = heard[0] if heard else None
-    if cancel is not None and _counts(talk, utterance, cancel):
+    if cancel is not None and (utterance.agreement is False or _counts(talk, utterance, cancel)):
         return _cancel_in_form(talk, utterance, cancel, heard)
     if best is not None and _interrupts(talk, utterance, best):
         run_spoken(talk, best, utterance)
@@ -181,13 +213,14 @@ def _answer_in_form(talk: Conversation, utterance: Utterance, heard: list[Heard]
 
 
 def _cancel_in_form(talk: Conversation, utterance: Utterance, cancel: Heard, heard: list[Heard]) -> bool:
-    """Drop the form; when the same sentence starts another one apart from the cancelling words, go there."""
+    """Drop the form; when the same sentence wants something else apart from the cancelling words, go there."""
     taken = range(cancel.match.start, cancel.match.end)
     other = next(
         (
             item
             for item in heard
-            if talk.script.intents[item.intent].form and not set(range(item.match.start, item.match.end)) & set(taken)
+            if _leads_away(talk.script.intents[item.intent])
+            and set(range(item.match.start, item.match.end)).isdisjoint(taken)
         ),
         None,
     )
@@ -199,17 +232,45 @@ def _cancel_in_form(talk: Conversation, utterance: Utterance, cancel: Heard, hea
     return True
 
 
+def _leads_away(intent: Intent) -> bool:
+    return bool(intent.form or intent.transfer or intent.hang_up)
+
+
+def _cancels(talk: Conversation, heard: Heard) -> bool:
+    return talk.script.intents[heard.intent].command is Command.CANCEL
+
+
+def _affirmed(talk: Conversation, utterance: Utterance, heard: list[Heard]) -> list[Heard]:
+    """Without the wishes that are denied beside others ("not a room, a table")."""
+    kept = [item for item in heard if not (_leads_away(talk.script.intents[item.intent]) and _denied(utterance, item))]
+    return kept if any(_leads_away(talk.script.intents[item.intent]) for item in kept) else heard
+
+
+def _denied(utterance: Utterance, heard: Heard) -> bool:
+    tokens, match = utterance.tokens, heard.match
+    if utterance.negated(match.start):
+        return True
+    after = match.end
+    if (
+        after >= len(tokens)
+        or not tokens[after].before.isspace()
+        or tokens[after].word not in utterance.lexicon.negations
+    ):
+        return False
+    return after + 1 == len(tokens) or not tokens[after + 1].before.isspace()
+
+
 def _counts(talk: Conversation, utterance: Utterance, heard: Heard) -> bool:
     """Whether an intent in a sentence to an open form is meant, and not just some words of the answer."""
     slot = talk.asked_slot
-    return slot is None or slot.type not in _FREE or _share(utterance, heard, slot) >= _DOMINANT
+    return slot is None or slot.type not in _FREE or _share(talk, utterance, heard, slot) >= _DOMINANT
 
 
-def _share(utterance: Utterance, heard: Heard, slot: Slot | None) -> float:
+def _share(talk: Conversation, utterance: Utterance, heard: Heard, slot: Slot | None) -> float:
     """How much of a sentence an intent takes; a question is no name, whatever stands between its words."""
     match = heard.match
     words = match.end - match.start if slot is not None and slot.type is SlotType.NAME else match.score
-    return words / len(utterance.tokens)
+    return words / _weighty(talk, utterance, heard)
 
 
 def _interrupts(talk: Conversation, utterance: Utterance, heard: Heard) -> bool:
@@ -222,7 +283,10 @@ def _interrupts(talk: Conversation, utterance: Utterance, heard: Heard) -> bool:
         return slot is not None and slot.type is SlotType.NAME and heard.match.start == 0 < len(utterance.tokens) - 2
     free = slot is not None and slot.type in _FREE
     full = heard.match.score >= _FULL
-    dominant = _share(utterance, heard, slot) >= _DOMINANT
+    dominant = _share(talk, utterance, heard, slot) >= _DOMINANT
+    if intent.command is Command.WAIT and not free and not dominant:
+        # "Four, no hang on, six" gives an answer all the same.
+        return False
     if intent.transfer or intent.hang_up or intent.command:
         return dominant or (full and not free)
     if intent.is_answer and intent.follow_up and not free:

@@ -13,8 +13,20 @@ from orchestrator_calls.dialogue._listening import Mention
 from orchestrator_calls.dialogue._model import Slot, SlotType
 from orchestrator_kernel.ports import Json
 
-__all__ = ["Moment", "Refusal", "pending_nights", "say_reason_value", "settle", "spoken", "typed", "well_formed"]
+__all__ = [
+    "OWN_NUMBER",
+    "Moment",
+    "Refusal",
+    "pending_nights",
+    "say_reason_value",
+    "settle",
+    "spoken",
+    "typed",
+    "well_formed",
+]
 
+OWN_NUMBER: Final = "caller"
+"""The value of a phone slot for the number from which the caller calls."""
 _LONGEST_STAY: Final = 365
 _DIGITS: Final = (SlotType.PHONE, SlotType.ROOM, SlotType.CODE)
 
@@ -57,6 +69,8 @@ def settle(slot: Slot, raw: object, filled: Mapping[str, Json], moment: Moment) 
             return bool(said)
         case SlotType.CHOICE:
             return str(said)
+        case SlotType.PHONE if said == OWN_NUMBER:
+            return OWN_NUMBER
         case _:
             text = str(said).strip()
             if slot.low <= len(text) <= slot.high:
@@ -66,14 +80,16 @@ def settle(slot: Slot, raw: object, filled: Mapping[str, Json], moment: Moment) 
 
 
 def _day(slot: Slot, said: object, filled: Mapping[str, Json], moment: Moment) -> Json | Refusal:
-    day = resolve_day(said, moment.today, month_first=moment.month_first) if isinstance(said, DaySaid) else None
+    before = _date(filled.get(slot.after)) if slot.after else None
+    # "Leaving on Thursday" is the Thursday after the arrival.
+    today = before if before is not None and isinstance(said, DaySaid) and said.is_relative else moment.today
+    day = resolve_day(said, today, month_first=moment.month_first) if isinstance(said, DaySaid) else None
     if day is None:
         return Refusal("invalid_date" if moment.now is not None else "no_calendar")
     if moment.today is not None and day < moment.today:
         return Refusal("past_date")
     if moment.today is not None and slot.within_days is not None and (day - moment.today).days > slot.within_days:
         return Refusal("too_far", {"max": slot.within_days})
-    before = _date(filled.get(slot.after)) if slot.after else None
     if before is not None and day <= before:
         return Refusal("not_after", {"after": before.isoformat()})
     return day.isoformat()
@@ -135,7 +151,7 @@ def typed(slot: Slot, digits: str) -> object:  # noqa: PLR0911 - one return per 
             return None
 
 
-def well_formed(slot: Slot, value: Json) -> bool:
+def well_formed(slot: Slot, value: Json) -> bool:  # noqa: PLR0911 - one return per type
     """Whether a remembered value can be one of the slot; `_memory` drops the others."""
     match slot.type:
         case SlotType.DATE:
@@ -149,6 +165,8 @@ def well_formed(slot: Slot, value: Json) -> bool:
             return isinstance(value, bool)
         case SlotType.CHOICE:
             return any(option.name == value for option in slot.options)
+        case SlotType.PHONE if value == OWN_NUMBER:
+            return True
         case _:
             return isinstance(value, str) and slot.low <= len(value) <= slot.high
 
@@ -172,6 +190,8 @@ def spoken(slot: Slot, value: Json, language: Language, moment: Moment) -> str: 
             option = next(option for option in slot.options if option.name == value)
             label = option.label.sentences.get(language.tag, ()) if option.label else ()
             return "".join(part for part in label[0].parts if isinstance(part, str)) if label else ""
+        case SlotType.PHONE if value == OWN_NUMBER:
+            return language.say_own_number
         case SlotType.PHONE | SlotType.CODE:
             return " ".join(str(value))
         case _:

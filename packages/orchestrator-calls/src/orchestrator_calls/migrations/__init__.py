@@ -1,9 +1,13 @@
-"""The history of this package's tables, for Alembic; `orchestrator migrate` runs it with those of all other packages."""
+"""The Alembic history of this package's tables (extra `[migrations]`).
+
+What the user types: `await connection.run_sync(HISTORY.upgrade)` within `async with engine.begin() as connection:`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+
+from orchestrator_kernel.migrations import History
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
@@ -12,15 +16,10 @@ __all__ = ["HISTORY"]
 
 
 def _metadata() -> MetaData:
-    from orchestrator_calls.tables import METADATA  # noqa: PLC0415 - announcing the history imports no SQLAlchemy
+    from orchestrator_calls.tables import METADATA  # noqa: PLC0415 - only with the extra
 
     return METADATA
 
 
-HISTORY: Final[Mapping[str, object]] = {
-    "name": "calls",
-    "script_location": "orchestrator_calls:migrations",
-    "version_table": "calls_alembic_version",
-    "metadata": _metadata,
-}
-"""Where the scripts lie, and the version table that is this package's own: its history moves without the others'."""
+HISTORY: Final = History("calls", "orchestrator_calls", _metadata)
+"""Announced by the entry point group `orchestrator.migrations`."""

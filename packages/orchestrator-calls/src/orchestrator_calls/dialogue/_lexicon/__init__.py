@@ -70,7 +70,8 @@ class Phrases:
         branches = self._root
         for index in range(start, len(tokens)):
             branch = branches.get(tokens[index].word)
-            if branch is None:
+            # A pause divides numbers: "nine hundred, four hundred twelve".
+            if branch is None or (index > start and "," in tokens[index].before):
                 break
             if branch.value is not None:
                 found = (index + 1, branch.value)
@@ -119,6 +120,10 @@ class Lexicon:
         self.lead_ins = self._matcher(language.lead_ins)
         self.changes = self._matcher(language.changes)
         self.everything = self._matcher(language.everything)
+        self.corrections = self._set((language.corrections,))
+        self.no_names = self._set((language.no_names,))
+        self.spelled_as = [self._words(said) for said in language.spelled_as]
+        self.own_number = self._matcher(language.own_number)
         self.speaking = self._set((language.speaking,))
         self.names = {
             word: tag for tag, names in language.names.items() for name in names for word in self._words(name)

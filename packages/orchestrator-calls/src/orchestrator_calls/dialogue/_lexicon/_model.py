@@ -141,12 +141,18 @@ class Language:
         changes: How people say that something is to be changed, in the pattern notation.
         speaking: Words beside the name of a language that ask for it.
         everything: How people say that nothing of it is right, in the pattern notation.
+        corrections: Words with which people correct themselves between two values ("four, no wait, five").
+        spelled_as: Words between a letter and a word that begins with it ("B for Bravo"), in the pattern notation.
+        no_names: Words with which no name begins.
+        infinitive: How a verb ends that may follow "I would like"; in English the word before it.
+        own_number: How people name the number from which they call, in the pattern notation.
         examples: Words for a value of each slot type, to try patterns with.
         say_date: A date in words, with its year when it is given.
         say_time: A time of day in words.
         say_people: A number of people in words.
         say_nights: A number of nights in words.
         say_yes_no: The words for yes and no.
+        say_own_number: The number from which somebody calls, in words.
     """
 
     tag: str
@@ -171,12 +177,18 @@ class Language:
     changes: tuple[str, ...]
     speaking: str
     everything: tuple[str, ...]
+    corrections: str
+    spelled_as: tuple[str, ...]
+    no_names: str
+    infinitive: tuple[str, ...]
+    own_number: tuple[str, ...]
     examples: Mapping[str, str]
     say_date: Callable[[date, bool], str]
     say_time: Callable[[time], str]
     say_people: Callable[[int], str]
     say_nights: Callable[[int], str]
     say_yes_no: tuple[str, str]
+    say_own_number: str
     expand: Mapping[str, str] = field(default_factory=dict[str, str])
     suffixes: Mapping[str, str] = field(default_factory=dict[str, str])
     fillers: tuple[str, ...] = ()

@@ -118,12 +118,17 @@ def _rules() -> tuple[Rule, ...]:
         date_("(morgen in einer woche|morgen in acht tagen)", days=8),
         date_("wochenende", weekend=True),
         range_("({o}|{d}) (bis|bis zum) ({o}|{d}) {month}"),
-        nights("{n1} (nacht|nächte|nächten|übernachtung|übernachtungen)"),
+        nights("{n1} [einzige|weitere] (nacht|nächte|nächten|übernachtung|übernachtungen)"),
         nights("{n1} (woche|wochen)", unit=7),
         party("für {n}", firm=False),
         party("{n1} (person|personen|leute|gast|gäste|mann|plätze)"),
+        party("(für uns|wir|uns|zu) {n}", firm=False),
+        party("(uns beide|wir beide|uns zwei|für uns beide)", count=2),
         party("{n} (bis|oder) {n} (personen|leute|gäste)"),
-        party("{n1} (erwachsene|erwachsener|erwachsenen|kind|kinder|kindern)", adds=True),
+        party(
+            "{n1} (erwachsene|erwachsener|erwachsenen|kind|kinder|kindern|jugendliche|jugendlicher|baby|babys|kleinkind)",
+            adds=True,
+        ),
         party("(wir sind|sind wir|wir wären|wir kommen zu) {n}"),
         *(
             party(f"[wir sind|sind wir|wir wären|wir kommen] {words}", count=count)
@@ -210,9 +215,9 @@ def language() -> Language:
             (Part.NIGHT, "(nachts|in der nacht)"),
         ),
         yes=(
-            "(ja|jawohl|jap|jo|joa|genau|richtig|korrekt|stimmt|gern|gerne|natürlich|klar|selbstverständlich|sicher|perfekt|okay|ok|passt|super|prima|wunderbar)",
-            "(das|so) (stimmt|passt|ist richtig|ist korrekt|ist gut|ist ok|ist okay)",
-            "(kein problem|gut|in ordnung|alles klar|alles richtig|sehr gerne|sehr gut|auf jeden fall)",
+            "(ja|jawohl|jap|jo|joa|genau|richtig|korrekt|stimmt|gern|gerne|natürlich|klar|selbstverständlich|sicher|perfekt|okay|ok|passt|super|prima|wunderbar|bestens|einverstanden|hervorragend)",
+            "(das|so|jetzt) (stimmt|passt|ist richtig|ist korrekt|ist gut|ist ok|ist okay)",
+            "(machen sie das|tun sie das|genau so|ja bitte|kein problem|gut|in ordnung|alles klar|alles richtig|sehr gerne|sehr gut|auf jeden fall)",
         ),
         no=(
             "nein (danke|danke schön|vielen dank)",
@@ -223,7 +228,7 @@ def language() -> Language:
         carriers="am um für den dem der die das gegen ab zum diesen diesem kommenden nächsten bis von vom auf zu so",
         negations=("nicht", "nein", "kein", "keine"),
         lead_ins=(
-            "[ja|gut|okay|ok] (mein|der) [nach|vor] name (ist|wäre|lautet)",
+            "[ja|gut|okay|ok] (mein|der) (name|nachname|familienname|vorname) (ist|wäre|lautet)",
             "[ja|gut|okay|ok] (ich (heiße|bin)|das (ist|wäre)|es ist|hier (ist|spricht))",
             "[und zwar] (auf|unter) (den|dem|meinen) namen [von]",
             "[und zwar] (auf|unter) namen",
@@ -231,7 +236,7 @@ def language() -> Language:
             "(auf|name)",
         ),
         polite="bitte bitteschön danke",
-        stops="bitte und für am um ab bis mit heute morgen übermorgen nächsten zu aber danke vom das ist",
+        stops="buchstabiere buchstabiert geschrieben mit wie ich bitte und für am um ab bis mit heute morgen übermorgen nächsten zu aber danke vom das ist",
         called={
             "date": ("(datum|tag)",),
             "time": ("(uhrzeit|zeit)",),
@@ -244,6 +249,16 @@ def language() -> Language:
         changes=("(ändern|korrigieren|ändere|korrigiere|anders|andere|anderen|anderes)", "(das|es) (soll|sollte|muss)"),
         speaking="auf sprechen sprichst spricht in",
         everything=("(alles|von vorn|von vorne|noch (mal|einmal) von vorn|noch (mal|einmal) von vorne)",),
+        corrections="nein nee nö nicht moment entschuldigung doch lieber besser sagen wir ich meine quatsch halt warten sie oder sorry pardon",
+        spelled_as=("wie",),
+        no_names="der die das dem den ein eine einen einem einer jeden keinen alle wiedersehen wiederhören deutsch englisch",
+        infinitive=(),
+        own_number=(
+            "(diese|dieser|diesen|dieselbe|gleiche|meine|meiner) (nummer|telefonnummer|handynummer|rufnummer)",
+            "(nummer|der|die|handy) (von der|mit der|mit dem|von dem) ich [gerade|jetzt] anrufe",
+            "sie (haben|sehen) [ja] (meine|die) nummer",
+            "unter dieser",
+        ),
         examples={
             "date": "am Freitag",
             "time": "um halb acht",
@@ -261,4 +276,5 @@ def language() -> Language:
         say_people=_say_people,
         say_nights=_say_nights,
         say_yes_no=("ja", "nein"),
+        say_own_number="der Nummer, von der Sie anrufen",
     )

@@ -166,12 +166,14 @@ def _rules() -> tuple[Rule, ...]:
         date_("(dentro de|en) {n1} (semana|semanas)", unit=7),
         date_("fin de semana", weekend=True),
         range_("(del|desde el|de) {d} (al|hasta el|a) {d} [de] {month}"),
-        nights("{n1} (noche|noches)"),
+        nights("{n1} [sola] (noche|noches)"),
         nights("{n1} (semana|semanas)", unit=7),
         party("para {n}", firm=False),
         party("{n1} (persona|personas|comensal|comensales|huésped|huéspedes)"),
+        party("(para nosotros|nosotros) {n}"),
+        party("(para los dos|los dos|nosotros dos)", count=2),
         party("{n} (o|a) {n} (personas|comensales)"),
-        party("{n1} (adulto|adultos|niño|niños|niña|niñas)", adds=True),
+        party("{n1} (adulto|adultos|mayores|niño|niños|niña|niñas|bebé|bebés|adolescente|adolescentes)", adds=True),
         party("(somos|seremos|seríamos|estaremos|vamos a ser|vamos) {n}"),
         party(
             "(solo yo|solo para mí|para mí solo|para mí sola|yo solo|yo sola|solamente yo|voy solo|voy sola)", count=1
@@ -194,7 +196,16 @@ def language() -> Language:
         ),
         numbers=_numbers,
         thousand="mil",
-        extra_numbers={"un par": 2, "un par de": 2, "una docena": 12},
+        extra_numbers={
+            "un par": 2,
+            "un par de": 2,
+            "una docena": 12,
+            "una decena": 10,
+            "una veintena": 20,
+            "una treintena": 30,
+            "medio centenar": 50,
+            "un centenar": 100,
+        },
         ones=("un", "una"),
         double=("doble",),
         ordinals=_ordinals,
@@ -209,8 +220,8 @@ def language() -> Language:
             (Part.NIGHT, "(de|por|en|a) la noche"),
         ),
         yes=(
-            "(sí|si|claro|correcto|exacto|exactamente|perfecto|vale|bueno|bien|genial|cierto|efectivamente|okay|ok|adelante)",
-            "(por supuesto|de acuerdo|está bien|así es|eso es|es correcto|me parece bien|muy bien|claro que sí|desde luego|todo correcto)",
+            "(sí|si|claro|correcto|exacto|exactamente|perfecto|vale|bueno|bien|genial|cierto|efectivamente|okay|ok|adelante|estupendo|fenomenal|fantástico|excelente|venga)",
+            "(ahora sí|así está bien|por supuesto|de acuerdo|está bien|así es|eso es|es correcto|me parece bien|muy bien|claro que sí|desde luego|todo correcto)",
         ),
         no=(
             "no (gracias|muchas gracias)",
@@ -227,7 +238,7 @@ def language() -> Language:
             "nombre",
         ),
         polite="gracias",
-        stops="y para el la a con hasta hoy mañana desde pero gracias que es",
+        stops="deletreo deletreado escribe y para el la a con hasta hoy mañana desde pero gracias que es",
         called={
             "date": ("(fecha|día)",),
             "time": ("hora",),
@@ -240,6 +251,17 @@ def language() -> Language:
         changes=("(cambiar|corregir|modificar|cambie|cambia|corrija|otra|otro)", "(debería|debe|tiene que) ser"),
         speaking="en hablar habla hablan hablo hablamos",
         everything=("(todo|desde el principio|empezar de nuevo|otra vez desde el principio)",),
+        corrections="no perdón perdone espere mejor digo quiero decir bueno o sea más bien",
+        spelled_as=("de", "como", "de como"),
+        no_names="un una unos unas mi su",
+        infinitive=("ar", "er", "ir", "arme", "erme", "irme", "arnos", "ernos", "irnos", "arlo", "erlo"),
+        own_number=(
+            "(este|mismo|mi) (número|teléfono|móvil)",
+            "(número|teléfono) (desde|del|con) [el] que (llamo|estoy llamando|le llamo)",
+            "desde el que (llamo|le llamo|estoy llamando)",
+            "(ya tienen|tienen|tiene|usted tiene) mi número",
+            "a este",
+        ),
         examples={
             "date": "el viernes",
             "time": "a las siete y media",
@@ -257,4 +279,5 @@ def language() -> Language:
         say_people=_say_people,
         say_nights=_say_nights,
         say_yes_no=("sí", "no"),
+        say_own_number="el número desde el que llama",
     )
