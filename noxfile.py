@@ -304,3 +304,74 @@ def release(session: nox.Session) -> None:
     session.run(
         "git", "tag", "--annotate", f"{member.name}/v{version}", "-m", f"{member.name} {version}", external=True
     )
+
+
+@nox.session(default=False)
+def oracle(session: nox.Session) -> None:
+    """Ours against the field's own: official SDKs and recognizers judge the same inputs; `-- security --soak` for the long run."""
+    sync(session, "test", "demo", "oracle", "oracle-auth")
+    how_long = ["-m", "soak or not soak"] if "--soak" in session.posargs else []
+
+    def check(member: workspace.Member) -> None:
+        pytest(session, member.short, *how_long, str(member.folder / "oracle"))
+
+    for_each(session, [member for member in selected(session) if (member.folder / "oracle").is_dir()], check)
+
+
+@nox.session(default=False)
+def schemathesis(session: nox.Session) -> None:
+    """Requests made from the whole OpenAPI document against the running application: every answer is one that the document lists."""
+    sync(session, "demo", "schemathesis")
+    config = Path(session.create_tmp()) / "schemathesis.toml"
+    template = ROOT / "services" / "orchestrator" / "schemathesis.toml"
+    run = ["schemathesis", "--config-file", str(config), "run", "{url}/openapi.json", "--checks", "all"]
+    examples = session.posargs or ["--max-examples", "50"]
+    session.run(
+        "python", "-m", "scripts.running_app", "--unlimited", "--template", str(template), str(config), *run, *examples
+    )
+
+
+@nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """Known defects of other libraries of the field, side by side with ours, each library in an environment with ours alone."""
+
+    def check(member: workspace.Member) -> None:
+        python = fresh_environment(session, member.short)
+        folder = member.folder / "peers"
+        install_into(session, python, *wheel_paths(session, member), "--requirement", str(folder / "requirements.txt"))
+        session.run(str(python), str(folder), external=True)
+
+    for_each(session, [member for member in selected(session) if (member.folder / "peers").is_dir()], check)
+
+
+@nox.session(venv_backend="none")
+def asvs(session: nox.Session) -> None:
+    """Every requirement of OWASP ASVS 5.0.0 has an answer that holds: a test, a reason, or the package that will bring it."""
+    session.run(sys.executable, "-m", "scripts.asvs", "docs/asvs.toml", external=True)
+
+
+@nox.session(default=False)
+def canary(session: nox.Session) -> None:
+    """Ten thousand callers tell who they are; nothing that leaves the process, and no byte at rest, knows them. `-- --callers 100` takes fewer."""
+    sync(session, "test", "demo")
+    pytest(session, "canary", "-o", "faulthandler_timeout=0", "services/orchestrator/canary", *session.posargs)
+
+
+@nox.session(default=False)
+def pentest(session: nox.Session) -> None:
+    """The penetration tester against the running application: no flaw."""
+    sync(session, "demo")
+    attack = [
+        "orchestrator-pentest",
+        "{url}",
+        "--as",
+        "operator:{token}",
+        "--privileged",
+        "operator",
+        "--webhook",
+        "{webhook}",
+    ]
+    attack += ["--websocket", "/v1/calls/{call}/events"]
+    attack += [each for path in ("/healthz", "/health/live", "/health/ready") for each in ("--public", path)]
+    # Slower than the limits of requests, so that only the check of these meets them.
+    session.run("python", "-m", "scripts.running_app", *attack, "--rate", "15", *session.posargs)

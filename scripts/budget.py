@@ -110,7 +110,7 @@ def cpu_seconds(statement: str) -> float:
 
 def _run(code: str) -> str:
     command = [sys.executable, "-I", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS)
     if done.returncode != 0:
         raise RuntimeError(f"this budget's Python does not run:\n{code}\n{done.stderr}")
     return done.stdout
@@ -175,7 +175,7 @@ def help_seconds(command: str, rounds: int = 5) -> float:
     best = float("inf")
     for _ in range(rounds + 1):
         before = getrusage(RUSAGE_CHILDREN)
-        subprocess.run([command, "--help"], check=True, capture_output=True, timeout=LIMIT_SECONDS)  # noqa: S603
+        subprocess.run([command, "--help"], check=True, capture_output=True, timeout=LIMIT_SECONDS)
         after = getrusage(RUSAGE_CHILDREN)
         best = min(best, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return best

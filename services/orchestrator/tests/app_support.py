@@ -32,9 +32,12 @@ from pydantic import SecretStr
 
 from orchestrator_app.app import create_app
 from orchestrator_app.composition.application import Application, compose
+from orchestrator_app.composition.database import Databases
 from orchestrator_app.composition.webhooks import AGENT_SCHEME
 from orchestrator_app.settings import OLD_NAMES, PREFIX, AppSettings
+from orchestrator_kernel.models import AuditEvent
 from orchestrator_kernel.ports import Clock
+from orchestrator_security.audit_logging import AuditQuery, show_audit
 
 TOKEN = "operator-token-of-the-tests-0123456789"
 ROOT_KEY = "root-key-of-the-tests-0123456789abcdef"
@@ -67,6 +70,8 @@ def settings(folder: Path, **groups: Any) -> AppSettings:
         "agents": {"secrets": {"first": AGENT_SECRET}, "bearer_key": BEARER_KEY},
         "livekit": {"api_key": LIVEKIT_KEY, "api_secret": LIVEKIT_SECRET, "tenant": TENANT},
         "speech": {"backends": ()},
+        # Tests ask fast; the limits have tests of their own.
+        "resilience": {"rate_limits": dict.fromkeys(("anonymous", "authenticated", "calls"), "1000000/minute")},
         "tenants": {
             TENANT: {"name": "The Harbour House", "numbers": (DIALED,), "languages": ("en-US", "de-DE")},
             "garden": {"name": "The Garden", "numbers": ("+4989123456",), "languages": ("de-DE",)},
@@ -186,6 +191,16 @@ class Client:
         answer = await self.get(f"/v1/calls/{call_id}")
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
+
+    async def audited(self, event_type: str = "", resource: str = "", limit: float = 5.0) -> AuditEvent:
+        """The newest event of that type about that resource in the audit log, once it is there."""
+        engine = self.app.registry.get(Databases).data
+        async with asyncio.timeout(limit):
+            while True:
+                for event in await show_audit(engine, AuditQuery(event_type=event_type, limit=500)):
+                    if resource in {"", event.resource}:
+                        return event
+                await asyncio.sleep(0.01)
 
     async def until(self, call_id: str, state: str, limit: float = 5.0) -> dict[str, Any]:
         """The call once it is in this state."""

@@ -106,13 +106,20 @@ class TurnView(BaseModel):
     """One input of the caller and the answer to it."""
 
     id: str
-    kind: Literal["greeting", "speech", "digits", "silence"]
+    kind: Literal["greeting", "speech", "digits", "silence", "outcome"]
     caller: str
     spoken: list[str]
     heard: str
     interrupted: bool
     outcome: str | None
     intent: str | None
+    broken: list[str] = Field(
+        default_factory=list[str],
+        description="Why sentences broke off that nobody interrupted, for example speech_failed.",
+    )
+    note: str | None = Field(
+        default=None, description="What is worth knowing of the answer, for example that a model failed."
+    )
     command: str | None
     latency_ms: float | None = Field(
         description="From the input to the first audio frame; null where no audio was sent."

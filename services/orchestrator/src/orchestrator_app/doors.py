@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from orchestrator_kernel.exceptions import AuthenticationError, SecurityError, ValidationError
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+
+from orchestrator_kernel.exceptions import AuthenticationError
+from orchestrator_security.headers_middleware import HeaderPolicy, docs
+from orchestrator_security.input_validation import RequestLimits
 
 __all__ = [
+    "FORMS",
     "MEDIA_TYPES",
     "PUBLIC",
     "SIGNED",
-    "BearerGate",
-    "BodyLimit",
-    "BodyTooLarge",
+    "Gate",
+    "Identification",
     "Operator",
-    "TrustedHosts",
-    "UnsupportedMediaType",
-    "UntrustedHost",
+    "header_policies",
+    "request_limits",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -32,32 +36,16 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PUBLIC: Final = frozenset({"/healthz", "/health/live", "/health/ready"})
 """Answers anyone."""
 
-SIGNED: Final = frozenset({"/call/event", "/v1/livekit/webhook", "/v1/livekit/transcription"})
+FORMS: Final = frozenset(f"/v1/twilio/{name}" for name in ("voice", "status", "relay/ended", "dial", "transfer"))
+"""Where forms are sent instead of JSON."""
+
+SIGNED: Final = FORMS | {"/call/event", "/v1/livekit/webhook", "/v1/livekit/transcription"}
 """Whoever sends here signs what is sent; the routes check it."""
 
 MEDIA_TYPES: Final = frozenset({"application/json", "application/webhook+json"})
 
-_MEDIA_SOCKET: Final = re.compile(r"/v1/calls/[^/]+/media\Z")
-
-
-class UntrustedHost(SecurityError):
-    """The request names a host that the service is not known under."""
-
-    default_code = "untrusted_host"
-
-
-class BodyTooLarge(ValidationError):
-    """The body has more bytes than a request may have."""
-
-    default_code = "body_too_large"
-    default_status = 413
-
-
-class UnsupportedMediaType(ValidationError):
-    """The body is not JSON by its own word."""
-
-    default_code = "unsupported_media_type"
-    default_status = 415
+_FORM: Final = "application/x-www-form-urlencoded"
+_PROVED_SOCKET: Final = re.compile(r"/v1/calls/[^/]+/media\Z|/v1/twilio/relay\Z")
 
 
 class Operator:
@@ -72,30 +60,8 @@ class Operator:
         return bool(tenant)
 
 
-class TrustedHosts:
-    """Answers only requests for the hosts it is known under, so that no link is ever made for a stranger's host.
-
-    Public paths make no links, and are asked by address (a load balancer's probes), so they answer for any host.
-    """
-
-    def __init__(self, app: App, *, hosts: Collection[str]) -> None:
-        self._app = app
-        self._hosts = frozenset(host.lower() for host in hosts)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = scope["type"] == "websocket" or (scope["type"] == "http" and scope["path"] not in PUBLIC)
-        if asked and self._host(scope) not in self._hosts:
-            raise UntrustedHost("The service does not answer for this host; server.trusted_hosts names those it does.")
-        await self._app(scope, receive, send)
-
-    @staticmethod
-    def _host(scope: Scope) -> str:
-        value = _header(scope, b"host").lower()
-        return value if value.endswith("]") else re.sub(r":\d+\Z", "", value)
-
-
-class BearerGate:
-    """Lets in who has the access token. Public and signed paths are exact lists; the media socket has tokens of its own.
+class Identification:
+    """Says who sends a request: the operator, if it brings the access token; else nobody.
 
     A WebSocket client that cannot send headers may give the token as the query's `token`.
     """
@@ -105,55 +71,53 @@ class BearerGate:
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in {"http", "websocket"} and not self._open(scope):
-            if not hmac.compare_digest(_credential(scope), self._token):
-                raise AuthenticationError("Send the access token as `Authorization: Bearer …`.")
+        if scope["type"] in {"http", "websocket"} and hmac.compare_digest(_credential(scope), self._token):
             scope["principal"] = Operator()
+        await self._app(scope, receive, send)
+
+
+class Gate:
+    """Lets in who is known. Public and signed paths are exact lists; the sockets of legs have proofs of their own."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in {"http", "websocket"} and not self._open(scope) and "principal" not in scope:
+            raise AuthenticationError("Send the access token as `Authorization: Bearer …`.")
         await self._app(scope, receive, send)
 
     @staticmethod
     def _open(scope: Scope) -> bool:
         path = scope["path"]
         if scope["type"] == "websocket":
-            return _MEDIA_SOCKET.match(path) is not None
+            return _PROVED_SOCKET.match(path) is not None
         return path in PUBLIC or path in SIGNED
 
 
-class BodyLimit:
-    """Refuses a body that is too large (413) before it is read whole, or that is not JSON by its own word (415)."""
+def request_limits(body: int) -> tuple[RequestLimits, dict[str, RequestLimits]]:
+    """What a request may bring, and what differs by path: a signed body is read by nobody before its sender is proved.
 
-    def __init__(self, app: App, *, limit: int) -> None:
-        self._app = app
-        self._limit = limit
+    Args:
+        body: Bytes of a body.
+    """
+    usual = RequestLimits(body=body, media_types=MEDIA_TYPES)
+    signed = RequestLimits(body=body, media_types=MEDIA_TYPES, json=None)
+    form = RequestLimits(body=body, media_types=frozenset({_FORM}), json=None)
+    return usual, {path: form if path in FORMS else signed for path in SIGNED}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        self._check_headers(scope)
-        received = 0
 
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._limit:
-                raise self._too_large()
-            return message
-
-        await self._app(scope, limited, send)
-
-    def _check_headers(self, scope: Scope) -> None:
-        length = _header(scope, b"content-length")
-        if length and (not length.isascii() or not length.isdigit() or int(length[:20]) > self._limit):
-            raise self._too_large()
-        has_body = (length and length != "0") or _header(scope, b"transfer-encoding")
-        media_type = _header(scope, b"content-type").partition(";")[0].strip().lower()
-        if has_body and media_type not in MEDIA_TYPES:
-            raise UnsupportedMediaType("The body must be application/json.")
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"The body may have {self._limit} bytes.")
+def header_policies(app: FastAPI) -> dict[str, HeaderPolicy]:
+    """The documentation pages need what FastAPI puts into them; every other answer is data."""
+    title, openapi = app.title, app.openapi_url or ""
+    swagger = get_swagger_ui_html(
+        openapi_url=openapi,
+        title=f"{title} - Swagger UI",
+        oauth2_redirect_url=app.swagger_ui_oauth2_redirect_url,
+        swagger_ui_parameters=app.swagger_ui_parameters,
+    )
+    redoc = get_redoc_html(openapi_url=openapi, title=f"{title} - ReDoc")
+    return {"/docs": docs(bytes(swagger.body).decode()), "/redoc": docs(bytes(redoc.body).decode())}
 
 
 def _header(scope: Scope, name: bytes) -> str:

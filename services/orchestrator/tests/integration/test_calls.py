@@ -6,10 +6,23 @@ import asyncio
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from app_support import BEARER_KEY, CALLER, DIALED, TENANT, Client, livekit_webhook, new_call, sip_caller
+from app_support import (
+    BEARER_KEY,
+    CALLER,
+    DIALED,
+    SHORT,
+    TENANT,
+    Client,
+    livekit_webhook,
+    new_call,
+    running,
+    settings,
+    sip_caller,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -248,9 +261,8 @@ async def test_a_hole_in_the_count_is_a_metric_and_an_audit_event(service: Clien
 
     await service.says(call_id, "Hello")
 
-    audit = (service.app.settings.data_dir / "audit.jsonl").read_text().splitlines()
-    gap = next(event for event in map(json.loads, audit) if event["resource"] == f"call:{call_id}")
-    assert (gap["type"], gap["details"]["missing"], gap["tenant"]) == ("call.events.missing", 3, TENANT)
+    gap = await service.audited("call.events.missing", f"call:{call_id}")
+    assert (gap.details["missing"], gap.tenant) == (3, TENANT)
     assert 'orchestrator_call_missing_events_total{source="agent"}' in (await service.get("/metrics")).text
 
 
@@ -386,20 +398,9 @@ async def test_what_livekit_dropped_is_a_metric_and_an_audit_event(service: Clie
     await hook(service, event, room, participant=sip_caller(), numDropped=7)
     await service.view(room) if event == "participant_joined" else None
 
-    gap = await audited(service, f"call:{room}")
-    assert (gap["details"]["missing"], gap["details"]["source"], gap["tenant"]) == (7, "livekit", TENANT)
+    gap = await service.audited("call.events.missing", f"call:{room}")
+    assert (gap.details["missing"], gap.details["source"], gap.tenant) == (7, "livekit", TENANT)
     assert 'orchestrator_call_missing_events_total{source="livekit"}' in (await service.get("/metrics")).text
-
-
-async def audited(service: Client, resource: str) -> dict[str, Any]:
-    path = service.app.settings.data_dir / "audit.jsonl"
-    async with asyncio.timeout(5):
-        while True:
-            lines = path.read_text().splitlines() if path.exists() else []
-            for event in map(json.loads, lines):
-                if event["resource"] == resource:
-                    return dict(event)
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -429,16 +430,20 @@ def metric(text: str, name: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
 
 
-async def test_running_calls_are_counted_up_and_down(service: Client) -> None:
-    async def active() -> float:
-        return metric((await service.get("/metrics")).text, "orchestrator_calls_active")
+async def test_running_calls_are_counted_up_and_down(data: Path) -> None:
+    # A service of its own: in the others' the calls of earlier tests come to their ends meanwhile.
+    async with running(settings(data, tenants=SHORT)) as service:
 
-    before, call_id = await active(), new_call()
-    await service.event(call_id, "call_started")
-    assert await active() == before + 1
+        async def active() -> float:
+            return metric((await service.get("/metrics")).text, "orchestrator_calls_active")
 
-    await service.post(f"/v1/calls/{call_id}/end")
-    assert await active() == before
+        assert await active() == 0
+        call_id = new_call()
+        await service.event(call_id, "call_started")
+        assert await active() == 1
+
+        await service.post(f"/v1/calls/{call_id}/end")
+        assert await active() == 0
 
 
 async def test_each_event_counts_once_and_a_refused_one_never(service: Client) -> None:

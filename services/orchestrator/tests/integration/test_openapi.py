@@ -27,7 +27,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield path, operation
 
 
-def test_every_route_of_the_issue_is_there(document: dict[str, Any]) -> None:
+def test_the_routes_are_these(document: dict[str, Any]) -> None:
     assert {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods} == {
         "POST /v1/call/start",
         "GET /v1/calls",
@@ -36,11 +36,29 @@ def test_every_route_of_the_issue_is_there(document: dict[str, Any]) -> None:
         "POST /call/event",
         "POST /v1/livekit/webhook",
         "POST /v1/livekit/transcription",
+        "POST /v1/twilio/voice",
+        "POST /v1/twilio/status",
+        "POST /v1/twilio/relay/ended",
+        "POST /v1/twilio/dial",
+        "POST /v1/twilio/transfer",
         "GET /",
         "GET /healthz",
         "GET /health/live",
         "GET /health/ready",
         "GET /metrics",
+        "GET /resilience/health",
+        "GET /resilience/metrics",
+        "GET /resilience/circuit-breakers",
+        "GET /resilience/circuit-breakers/{name}",
+        "GET /resilience/backpressure",
+        "GET /resilience/backpressure/{name}",
+        "GET /resilience/tts-clients",
+        "GET /resilience/rate-limits/{client}",
+        "GET /resilience/config",
+        "POST /resilience/circuit-breakers/reset-all",
+        "POST /resilience/circuit-breakers/{name}/reset",
+        "POST /resilience/tts-clients/reset-circuit-breakers",
+        "POST /resilience/rate-limits/{client}/reset",
     }
 
 

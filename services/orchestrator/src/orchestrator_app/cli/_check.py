@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from orchestrator_app.cli._check_security import security_findings
 from orchestrator_app.cli._print import print_json, print_table
 from orchestrator_app.cli._settings import load_settings
 from orchestrator_app.composition.calls import make_responders
 from orchestrator_app.composition.database import open_databases, schema_states
+from orchestrator_app.composition.resilience import make_resilience
 from orchestrator_app.composition.secrets import data_folder, load_secrets
 from orchestrator_app.composition.speech import make_voices
+from orchestrator_app.composition.tenants import with_tenants
 from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.ports import SystemClock
 
 __all__ = ["run_check"]
 
@@ -33,13 +37,14 @@ class _Finding:
 Check = Callable[[AppSettings], Awaitable[list[_Finding]]]
 
 
-def run_check(*, config: Path | None, data: Path | None, as_json: bool) -> None:
-    """Check everything, tell all of it, and leave with 1 when something does not work."""
-    settings = load_settings(config, data_dir=data).value
-    findings = [
-        _Finding("settings", "ok", f"{settings.environment} in {settings.region}"),
-        *asyncio.run(_all(settings)),
-    ]
+def run_check(*, config: Path | None, data: Path | None, as_json: bool, security: bool) -> None:
+    """Check everything, or the doors, tell all of it, and leave with 1 when something does not work."""
+    settings = with_tenants(load_settings(config, data_dir=data).value)
+    findings = [_Finding("settings", "ok", f"{settings.environment} in {settings.region}")]
+    if security:
+        findings += [_Finding(*row) for row in asyncio.run(security_findings(settings))]
+    else:
+        findings += asyncio.run(_all(settings))
     if as_json:
         print_json([{"what": each.what, "state": each.state, "detail": each.detail} for each in findings])
     else:
@@ -102,7 +107,7 @@ async def _dialogue(settings: AppSettings) -> list[_Finding]:
 
 
 async def _voice(settings: AppSettings) -> list[_Finding]:
-    voices = make_voices(settings)
+    voices = make_voices(settings, make_resilience(settings, SystemClock()))
     try:
         findings = [await _reachable(name, url) for name, url in _remote_voices(settings)]
         await voices.start()
@@ -117,7 +122,12 @@ async def _voice(settings: AppSettings) -> list[_Finding]:
 
 
 def _remote_voices(settings: AppSettings) -> list[tuple[str, str]]:
-    urls = {"openai": str(settings.speech.openai_url), "router": str(settings.speech.router_url)}
+    speech = settings.speech
+    urls = {
+        "openai": str(speech.openai_url),
+        "elevenlabs": str(speech.elevenlabs_url),
+        "router": str(speech.router_url),
+    }
     return [(name, urls[name]) for name in settings.speech.backends if name in urls]
 
 

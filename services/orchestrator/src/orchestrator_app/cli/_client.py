@@ -25,7 +25,18 @@ from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.http import HttpClientConfig, create_client, http_errors
 from orchestrator_kernel.ports import Clock, Json, SystemClock
 
-__all__ = ["CallClient", "LiveKitKey", "Service", "client_for", "media_leg", "served"]
+__all__ = [
+    "CallClient",
+    "Credentials",
+    "LiveKitKey",
+    "Running",
+    "Service",
+    "client_for",
+    "listen",
+    "media_leg",
+    "served",
+    "start_service",
+]
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -165,7 +176,7 @@ async def media_leg(
                 return  # the call is over; nobody counts what is played after it
 
         ear = Ear(clock, send, notice)
-        tasks = [asyncio.create_task(_listen(socket, ear)), asyncio.create_task(ear.report())]
+        tasks = [asyncio.create_task(listen(socket, ear)), asyncio.create_task(ear.report())]
         try:
             yield ear
         finally:
@@ -174,12 +185,93 @@ async def media_leg(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _listen(socket: ClientConnection, ear: Ear) -> None:
+async def listen(socket: ClientConnection, ear: Ear) -> None:
+    """Give the ear what comes until the socket is closed."""
     async for message in socket:
         if isinstance(message, bytes):
             ear.audio(message)
         else:
             await ear.control(json.loads(message))
+
+
+@dataclass(slots=True)
+class Running:
+    """A service in a process of its own.
+
+    Attributes:
+        pid: Of the process.
+    """
+
+    service: Service
+    _process: asyncio.subprocess.Process
+    _dropping: asyncio.Task[None]
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing is saved, nothing is told."""
+        self._process.kill()
+        await self._process.wait()
+        await self._dropping
+
+    async def stop(self) -> None:
+        """End it in order; by force when that takes too long."""
+        if self._process.returncode is None:
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        await self._dropping
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What proves us to a service that we start."""
+
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    agent_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+
+async def start_service(
+    environment: Mapping[str, str], data: Path, credentials: Credentials, *, port: int = 0
+) -> Running:
+    """Start the service on a loopback port, by default a free one.
+
+    Raises:
+        OrchestratorError: It did not start; with what it said.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "orchestrator_app", "serve", "--host", "127.0.0.1", "--port", str(port), "--json", "--data", str(data)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={
+            **environment,
+            "ORCHESTRATOR_SECURITY__ACCESS_TOKEN": credentials.token,
+            "ORCHESTRATOR_AGENTS__SECRETS__CALLER": credentials.agent_secret,
+        },
+        # Ctrl-C in the terminal is for the command, which ends the service itself.
+        process_group=0,
+    )
+    stdout, stderr = process.stdout, process.stderr
+    if stdout is None or stderr is None:
+        raise OrchestratorError("the service was started without pipes")
+    try:
+        told = await _ready(stdout, stderr)
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        raise
+    service = Service(str(told["url"]), tuple(told["voices"]), credentials.token, SecretStr(credentials.agent_secret))
+    return Running(service, process, asyncio.create_task(_drop(stderr)))
 
 
 @asynccontextmanager
@@ -189,41 +281,11 @@ async def served(environment: Mapping[str, str], data: Path) -> AsyncGenerator[S
     Raises:
         OrchestratorError: It did not start; with what it said.
     """
-    token, agent_secret = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "orchestrator_app", "serve", "--host", "127.0.0.1", "--port", "0", "--json", "--data", str(data)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={
-            **environment,
-            "ORCHESTRATOR_SECURITY__ACCESS_TOKEN": token,
-            "ORCHESTRATOR_AGENTS__SECRETS__CALLER": agent_secret,
-        },
-        # Ctrl-C in the terminal is for the command, which ends the service itself.
-        process_group=0,
-    )
-    stdout, stderr = process.stdout, process.stderr
-    if stdout is None or stderr is None:
-        raise OrchestratorError("the service was started without pipes")
-    dropping: asyncio.Task[None] | None = None
+    running = await start_service(environment, data, Credentials())
     try:
-        told = await _ready(stdout, stderr)
-        service = Service(str(told["url"]), tuple(told["voices"]), token, SecretStr(agent_secret))
-        dropping = asyncio.create_task(_drop(stderr))
-        yield service
+        yield running.service
     finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        if dropping is not None:
-            await dropping
+        await running.stop()
 
 
 async def _ready(stdout: asyncio.StreamReader, stderr: asyncio.StreamReader) -> dict[str, list[str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import os
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,14 +18,18 @@ from orchestrator_app.composition.database import (
 )
 from orchestrator_app.composition.sealing import make_sealer
 from orchestrator_app.settings import AppSettings, TenantSettings
-from orchestrator_calls._drivers.sql_journal import SqlJournal
 from orchestrator_calls.call import Call, fold
+from orchestrator_calls.events import Event
+from orchestrator_calls.export import json_lines
+from orchestrator_calls.journal import CallRow
 from orchestrator_calls.runtime import CallNotFound
+from orchestrator_calls.sql_journal import SqlJournal
 from orchestrator_calls.transcript import as_json as call_as_json
 from orchestrator_calls.transcript import as_text
+from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_kernel.ports import SystemClock
 
-__all__ = ["run_list", "run_migrate", "run_show"]
+__all__ = ["run_export", "run_list", "run_migrate", "run_show"]
 
 
 def run_migrate(*, config: Path | None, data: Path | None, as_json: bool) -> None:
@@ -94,6 +99,35 @@ def run_show(call_id: str, *, config: Path | None, data: Path | None, as_json: b
         print_json(call_as_json(call))
     else:
         print(as_text(call))  # noqa: T201 - a command speaks on standard output
+
+
+def run_export(call_id: str, *, config: Path | None, data: Path | None, out: Path | None, transcript: bool) -> None:
+    """Write all that is kept of one call as JSON lines, or its transcript, to a file of mode 600 or to standard output."""
+    settings = load_settings(config, data_dir=data).value
+
+    async def load() -> tuple[CallRow, list[Event]]:
+        async with _journal(settings) as journal:
+            row = await journal.call(call_id)
+            if row is None:
+                raise CallNotFound(f"there is no call {call_id}; `orchestrator calls list` shows what there is")
+            return row, await journal.read(call_id)
+
+    row, events = asyncio.run(load())
+    if transcript:
+        tenant = settings.tenants.get(row.tenant, TenantSettings())
+        call = fold(events, language=tenant.languages[0]) if events else Call(row.call_id, row.tenant)
+        lines: Iterable[str] = as_text(call).splitlines()
+    else:
+        lines = json_lines(row, events)
+    if out is None:
+        for line in lines:
+            print(line)  # noqa: T201 - a command speaks on standard output
+        return
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {out}: {error.strerror}") from error
 
 
 @asynccontextmanager

@@ -1,85 +1,87 @@
-"""`orchestrator demo`: one complete call, shown as it happens."""
+"""`orchestrator demo`: complete calls, shown as they happen, over the network and through the real front doors."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import secrets
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
-from orchestrator_app.cli._client import CallClient, LiveKitKey, Service, client_for, media_leg, served
-from orchestrator_app.cli._ear import Ear, Heard
+from orchestrator_app.cli._client import CallClient, LiveKitKey, served
+from orchestrator_app.cli._demo_call import CALLER, DIALED, TENANT, Script, Show, check, document
+from orchestrator_app.cli._demo_relay import relay_call
+from orchestrator_app.cli._ear import Heard
+from orchestrator_app.cli._fleet import Scene, lasting_leg, restarted, shared
 from orchestrator_app.cli._print import print_json, print_table
+from orchestrator_app.cli._relay import TwilioAccount
 from orchestrator_app.settings import OLD_NAMES, PREFIX
-from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
+from orchestrator_kernel.http import HttpClientConfig, create_client
 from orchestrator_kernel.ports import Json, SystemClock
 
 __all__ = ["run_demo"]
 
-TENANT: Final = "demo"
-CALLER: Final = "+4930901820"
-WAIT: Final = 30.0
-
 
 @dataclass(slots=True)
-class _Show:
-    """Tells what happens, unless it is to be quiet, and keeps what the client saw."""
+class _Demo:
+    """What is to be shown, and what came of it.
 
-    quiet: bool
-    clock: SystemClock
-    started: float = 0.0
-    asked_at: float | None = None
-    first_audio_ms: list[float] = field(default_factory=list[float])
-    duplicates: int = 0
-    out_of_order: int = 0
-    failures: list[str] = field(default_factory=list[str])
+    Attributes:
+        databases: The URLs of data and keys on a server, for several processes.
+    """
 
-    def say(self, who: str, text: str) -> None:
-        if not self.quiet:
-            print(f"{self.clock.monotonic() - self.started:6.2f}s  {who:<8} {text}", flush=True)  # noqa: T201
-
-    def notice(self, what: str, heard: Heard) -> None:
-        if what == "begin":
-            late = ""
-            if self.asked_at is not None:
-                waited = (self.clock.monotonic() - self.asked_at) * 1000
-                self.first_audio_ms.append(waited)
-                self.asked_at = None
-                late = f"   [{waited:.0f} ms]"
-            self.say("desk", heard.text + late)
-        elif what == "cut":
-            self.say("", f"(interrupted after {heard.seconds:.1f} s)")
-
-    def expect(self, condition: bool, what: str) -> None:  # noqa: FBT001 - reads as an assertion
-        if not condition:
-            self.failures.append(what)
-            self.say("!", f"expected: {what}")
+    show: Show
+    wav: Path
+    kill: bool
+    processes: int
+    databases: tuple[str, str] | None = None
+    key: LiveKitKey = field(default_factory=lambda: LiveKitKey("demo-key", secrets.token_urlsafe(32)))
+    account: TwilioAccount = field(default_factory=TwilioAccount.made)
+    calls: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
+    journal: dict[str, Json] = field(default_factory=dict[str, Json])
+    survived: dict[str, Json] = field(default_factory=dict[str, Json])
 
 
-def run_demo(*, as_json: bool, wav: Path) -> None:
-    """Start the service, place the call, show it; leave with 1 unless it went as the script says."""
-    show = _Show(quiet=as_json, clock=SystemClock())
-    view, seconds = asyncio.run(_demo(show, wav))
-    _check(show, view)
-    document = _document(show, view, wav, seconds)
+def run_demo(*, as_json: bool, wav: Path, kill: bool = False, processes: int = 1) -> None:
+    """Start the service, place the calls, show them; leave with 1 unless they went as the script says."""
+    show = Show(quiet=as_json, clock=SystemClock())
+    demo = _Demo(show, wav, kill, processes)
+    with _databases(processes) as demo.databases:
+        asyncio.run(_run(demo))
+    told: dict[str, object] = {"calls": demo.calls, "journal": demo.journal, "failures": show.failures}
+    if demo.survived:
+        told["survived"] = demo.survived
     if as_json:
-        print_json(document)
+        print_json(told)
     else:
-        _tables(document)
+        _tables(demo)
     if show.failures:
         sys.exit(1)
 
 
-async def _demo(show: _Show, wav: Path) -> tuple[dict[str, Json], float]:
-    key = LiveKitKey("demo-key", secrets.token_urlsafe(32))
+@contextmanager
+def _databases(processes: int) -> Generator[tuple[str, str] | None, None, None]:
+    """Several processes share a PostgreSQL server, which is started from its wheel."""
+    if processes == 1:
+        yield None
+        return
+    try:
+        from orchestrator_testing.servers.postgres import postgres  # noqa: PLC0415 - only for several processes
+    except ModuleNotFoundError as error:
+        raise ConfigurationError("several processes need a PostgreSQL; install orchestrator-app[processes]") from error
+    with postgres() as server, server.fresh_database() as data, server.fresh_database() as keys:
+        yield data, keys
+
+
+async def _run(demo: _Demo) -> None:
     # The SDK takes a while to load; not while the phone rings.
-    key.sign(b"")
+    demo.key.sign(b"")
     with tempfile.TemporaryDirectory(prefix="orchestrator-demo-") as folder:
         environment = {
             # Whatever settings the environment holds are those of another service.
@@ -88,219 +90,98 @@ async def _demo(show: _Show, wav: Path) -> tuple[dict[str, Json], float]:
                 for name, value in os.environ.items()
                 if not name.startswith(PREFIX) and name not in OLD_NAMES
             },
-            "ORCHESTRATOR_CONFIG": _settings_file(Path(folder), key),
+            "ORCHESTRATOR_CONFIG": _settings_file(Path(folder), demo),
         }
-        async with served(environment, Path(folder) / "data") as service:
-            if not service.voices:
+        async with _scene(demo, environment, Path(folder) / "data") as scene:
+            if not scene.service.voices:
                 raise OrchestratorError("the demo needs the embedded voice; install orchestrator-app[voice]")
-            async with client_for(service, key) as client:
-                return await _call(show, service, client, wav)
+            # One connection per request: a balancer in between spreads them.
+            http = HttpClientConfig(base_url=scene.service.url, read_timeout=20.0, headers={"connection": "close"})
+            async with create_client(http) as requests:
+                client = CallClient(scene.service, requests, demo.key, demo.show.clock)
+                await _first_call(demo, scene, client)
+                if scene.disaster is None:
+                    await _second_call(demo, scene, client)
+    if scene.disaster is not None:
+        demo.survived.update(scene.told)
 
 
-def _settings_file(folder: Path, key: LiveKitKey) -> str:
+@asynccontextmanager
+async def _scene(demo: _Demo, environment: Mapping[str, str], data: Path) -> AsyncGenerator[Scene, None]:
+    if demo.processes > 1:
+        async with shared(environment, data, demo.processes) as scene:
+            yield scene
+    elif demo.kill:
+        async with restarted(environment, data) as scene:
+            yield scene
+    else:
+        async with served(environment, data) as service:
+            yield Scene(service)
+
+
+def _settings_file(folder: Path, demo: _Demo) -> str:
     path = folder / "orchestrator.toml"
     path.touch(mode=0o600)
-    path.write_text(
+    key = demo.key
+    text = (
         f'[livekit]\napi_key = "{key.api_key}"\napi_secret = "{key.secret}"\ntenant = "{TENANT}"\n'
         f'[log]\nlevel = "WARNING"\n[server]\ndrain_seconds = 1.0\n'
-        f'[tenants.{TENANT}]\nname = "The Harbour House"\nnumbers = ["+4930901821"]\nlanguages = ["en-US"]\n'
+        f'[tenants.{TENANT}]\nname = "The Harbour House"\nnumbers = ["{DIALED}"]\nlanguages = ["en-US"]\n'
     )
+    text += demo.account.settings(TENANT)
+    if demo.databases is not None:
+        text += f'[database]\nurl = "{demo.databases[0]}"\nkeys_url = "{demo.databases[1]}"\n'
+    path.write_text(text)
     return str(path)
 
 
-async def _call(show: _Show, service: Service, client: CallClient, wav: Path) -> tuple[dict[str, Json], float]:
+async def _first_call(demo: _Demo, scene: Scene, client: CallClient) -> None:
+    show = demo.show
     show.started = show.clock.monotonic()
-    show.say("", f"the service runs at {service.url}")
+    show.say("", f"the service runs at {scene.service.url}")
     started = await client.announce(CALLER, TENANT, "en-US")
     call_id = started["call_id"]
-    async with media_leg(service.media_url(call_id), started["session_token"], show.clock, show.notice) as ear:
+    heard: list[Heard] = []
+    async with lasting_leg(scene.service.media_url(call_id), started["session_token"], show.clock, show.notice) as ear:
+        script = Script(show, client, ear, call_id, scene.disaster)
         try:
-            await _Script(show, client, ear, call_id).play()
+            await script.play()
         except TimeoutError as error:
             show.failures.append(str(error))
         await show.clock.sleep(0.3)
-        seconds = ear.write(wav)
-    return await client.view(call_id), seconds
+        seconds = ear.write(demo.wav)
+        heard = ear.sentences
+    view = await client.view(call_id)
+    check(show, view, heard)
+    demo.calls.append(document(show, view, demo.wav, seconds))
+    demo.journal = {"events": view["events"], "duplicates": show.duplicates, "out_of_order": show.out_of_order}
+    if script.silence is not None:
+        demo.survived["seconds_of_silence"] = round(script.silence, 2)
 
 
-@dataclass(slots=True)
-class _Script:
-    """The call, step by step."""
+async def _second_call(demo: _Demo, scene: Scene, client: CallClient) -> None:
+    show = demo.show
+    show.say("", "a second call, over Twilio")
+    call = await relay_call(show, scene.service, client, demo.account, caller=CALLER, dialed=DIALED)
+    demo.calls.append(call)
 
-    show: _Show
-    client: CallClient
-    ear: Ear
-    call_id: str
 
-    async def play(self) -> None:
-        await self._ring()
-        await self._say("I'd like to book a table for four on Friday at seven")
-        await self._say("The name is Harbour")
-        await self._twice("yes")
-        await self._keys("2")
-        await self._interrupt()
-        await self._say("Goodbye")
-        await self._hang_up()
-
-    async def _ring(self) -> None:
-        caller: dict[str, Json] = {
-            "sid": "PA_caller",
-            "identity": "sip_caller",
-            "kind": "SIP",
-            "attributes": {"sip.phoneNumber": CALLER, "sip.trunkPhoneNumber": "+4930901821"},
-        }
-        self.show.say("phone", f"{CALLER} rings")
-        await self.client.webhook("room_started", self.call_id)
-        self.show.asked_at = self.show.clock.monotonic()
-        await self.client.webhook("participant_joined", self.call_id, caller)
-        await self.client.event(self._event("agent_ready", reply_channel="media"))
-        await self._answered("the greeting")
-
-    def _event(self, kind: str, **data: Json) -> dict[str, Json]:
-        return self.client.next_event(kind, self.call_id, TENANT, **data)
-
-    async def _say(self, text: str) -> None:
-        """The caller speaks: the partial arrives after the final, as networks do, and changes nothing."""
-        partial = self._event("transcription", text=text[: len(text) // 2], final=False)
-        final = self._event("transcription", text=text, final=True, language="en-US", confidence=0.94)
-        self.show.say("caller", text)
-        self.show.asked_at = self.show.clock.monotonic()
-        if self.show.out_of_order == 0:
-            self.show.out_of_order += 1
-            answers = await asyncio.gather(self.client.event(final), self._later(partial))
-            self.show.say("", "(a partial transcript came after the final one: put in order)")
-            self.show.expect(
-                answers[0]["status"] == "processed", "the final transcript is taken in although it came too early"
+def _tables(demo: _Demo) -> None:
+    for number, call in enumerate(demo.calls, 1):
+        turns = cast("list[dict[str, Json]]", call["turns"])
+        print()  # noqa: T201
+        rows = [
+            (
+                turn["kind"],
+                turn["caller"] or "",
+                " ".join(cast("list[str]", turn["spoken"])),
+                "to the end" if not turn["interrupted"] else f"“{turn['heard']}”",
+                f"{float(str(turn['latency_ms'])):.1f}" if turn["latency_ms"] is not None else "",
             )
-        else:
-            await self.client.event(partial)
-            await self.client.event(final)
-        await self._answered(f"the answer to “{text}”")
-
-    async def _later(self, event: dict[str, Json]) -> dict[str, str]:
-        await self.show.clock.sleep(0.04)
-        return await self.client.event(event)
-
-    async def _twice(self, text: str) -> None:
-        """The same event again, as a sender does that missed our answer."""
-        final = self._event("transcription", text=text, final=True, language="en-US", confidence=0.99)
-        self.show.say("caller", text)
-        self.show.asked_at = self.show.clock.monotonic()
-        await self.client.event(final)
-        again = await self.client.event(final)
-        self.show.duplicates += bool(again["duplicate"])
-        self.show.say("", "(the event was sent a second time: answered the same, nothing said twice)")
-        self.show.expect(bool(again["duplicate"]), "the second copy of an event is told as a duplicate")
-        await self._answered(f"the answer to “{text}”")
-
-    async def _keys(self, digit: str) -> None:
-        self.show.say("caller", f"presses {digit}")
-        self.show.asked_at = self.show.clock.monotonic()
-        before = len(self.ear.sentences)
-        await self.client.event(self._event("dtmf", digit=digit))
-        await self.ear.until(
-            lambda ear: len(ear.sentences) > before and ear.sentences[before].seconds > 0, WAIT, "the menu's answer"
-        )
-
-    async def _interrupt(self) -> None:
-        """The caller speaks while the desk does."""
-        sentence = self.ear.sentences[-1]
-        await self.show.clock.sleep(1.2)
-        self.show.say("caller", "(begins to speak)")
-        await self.client.event(self._event("speech_started"))
-        await self.ear.until(
-            lambda _: sentence.over or self.ear.sentences[-1].over, WAIT, "silence after the interruption"
-        )
-        cut = [each for each in self.ear.sentences if each.cleared]
-        self.show.expect(bool(cut), "the speech stops when the caller begins to speak")
-
-    async def _answered(self, what: str) -> None:
-        """Wait until the desk has said all it has to say."""
-        before = len(self.ear.sentences)
-        await self.ear.until(lambda ear: len(ear.sentences) > before or self._through(ear), WAIT, what)
-        await self.show.clock.sleep(0.15)
-        await self.ear.until(self._through, WAIT, f"the end of {what}")
-        await self.show.clock.sleep(0.4)
-
-    @staticmethod
-    def _through(ear: Ear) -> bool:
-        return bool(ear.sentences) and all(each.over for each in ear.sentences)
-
-    async def _hang_up(self) -> None:
-        await self.ear.until(
-            lambda ear: any(order["type"] == "hang_up" for order in ear.orders), WAIT, "the order to hang up"
-        )
-        self.show.say("desk", "hangs up")
-        await self.client.webhook(
-            "participant_left", self.call_id, {"sid": "PA_caller", "identity": "sip_caller", "kind": "SIP"}
-        )
-        await self.client.webhook("room_finished", self.call_id)
-        await self.ear.until(
-            lambda ear: any(order["type"] == "bye" for order in ear.orders), WAIT, "the end of the call"
-        )
-
-
-def _check(show: _Show, view: dict[str, Json]) -> None:
-    """What the script promises of the call as the service tells it."""
-    turns = cast("list[dict[str, Json]]", view["turns"])
-    kinds = [turn["kind"] for turn in turns]
-    show.expect(view["state"] == "ended", "the call is ended")
-    show.expect(
-        kinds == ["greeting", "speech", "speech", "speech", "digits", "speech"], "one turn per input, in their order"
-    )
-    show.expect(all(turn["outcome"] == "answered" and turn["spoken"] for turn in turns), "every turn is answered")
-    keys = [turn for turn in turns if turn["kind"] == "digits"]
-    show.expect(all(turn["interrupted"] for turn in keys), "the menu's answer is interrupted")
-    show.expect(
-        all(turn["heard"] != " ".join(cast("list[str]", turn["spoken"])) for turn in keys),
-        "only what was heard of it is kept as heard",
-    )
-    booking = str(turns[1]["spoken"]) + str(turns[2]["spoken"]) if len(turns) > 2 else ""
-    show.expect("four" in booking or "4" in booking, "the number of guests is confirmed")
-    show.expect(show.duplicates == 1 and show.out_of_order == 1, "a duplicate and an event out of order were sent")
-
-
-def _document(show: _Show, view: dict[str, Json], wav: Path, seconds: float) -> dict[str, object]:
-    turns = cast("list[dict[str, Json]]", view["turns"])
-    latencies = [float(str(turn["latency_ms"])) for turn in turns if turn["latency_ms"] is not None]
-    return {
-        "calls": [
-            {
-                "id": view["id"],
-                "state": view["state"],
-                "turns": turns,
-                "spoken": [text for turn in turns for text in cast("list[str]", turn["spoken"])],
-                "heard": [turn["heard"] for turn in turns],
-                "latency_ms": {
-                    "turns": latencies,
-                    "median": round(statistics.median(latencies), 2) if latencies else None,
-                    "max": max(latencies, default=None),
-                    "at_the_client": [round(each, 1) for each in show.first_audio_ms],
-                },
-                "audio": {"file": str(wav), "seconds": round(seconds, 2)},
-            }
-        ],
-        "journal": {"events": view["events"], "duplicates": show.duplicates, "out_of_order": show.out_of_order},
-        "failures": show.failures,
-    }
-
-
-def _tables(document: dict[str, object]) -> None:
-    call = cast("list[dict[str, Json]]", document["calls"])[0]
-    turns = cast("list[dict[str, Json]]", call["turns"])
-    print()  # noqa: T201
-    rows = [
-        (
-            turn["kind"],
-            turn["caller"] or "",
-            " ".join(cast("list[str]", turn["spoken"])),
-            "to the end" if not turn["interrupted"] else f"“{turn['heard']}”",
-            f"{float(str(turn['latency_ms'])):.1f}" if turn["latency_ms"] is not None else "",
-        )
-        for turn in turns
-    ]
-    print_table("The call, turn by turn", ["turn", "caller", "desk", "heard", "ms"], rows)
-    journal = cast("dict[str, int]", document["journal"])
+            for turn in turns
+        ]
+        print_table(f"Call {number}, turn by turn", ["turn", "caller", "desk", "heard", "ms"], rows)
+    journal, call = demo.journal, demo.calls[0]
     audio = cast("dict[str, Json]", call["audio"])
     facts: list[tuple[str, Callable[[], str]]] = [
         ("state", lambda: str(call["state"])),
@@ -311,8 +192,10 @@ def _tables(document: dict[str, object]) -> None:
             ),
         ),
         ("heard", lambda: f"{audio['seconds']} s in {audio['file']}"),
-        ("ms", lambda: "event in to first audio frame out, in the service"),
+        ("ms", lambda: "event in to first audio frame or token out, in the service"),
     ]
+    if demo.survived:
+        facts.append(("killed", lambda: ", ".join(f"{name} {value}" for name, value in demo.survived.items())))
     print_table("In all", ["", ""], [(name, text()) for name, text in facts])
-    failures = cast("list[str]", document["failures"])
-    print("The call went as the script says." if not failures else "Not as the script says: " + "; ".join(failures))  # noqa: T201
+    failures = demo.show.failures
+    print("The calls went as the script says." if not failures else "Not as the script says: " + "; ".join(failures))  # noqa: T201

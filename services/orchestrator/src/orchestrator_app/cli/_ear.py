@@ -45,7 +45,7 @@ class Ear:
     Args:
         clock: Tells how far playing is.
         send: Sends a report to the media socket.
-        notice: Told of each sentence: `begin` with its first frame, `end`, `cut`.
+        notice: Told of each sentence: `begin` with its first frame, `end`, `cut`, `lost` when the line died.
     """
 
     def __init__(
@@ -107,6 +107,15 @@ class Ear:
         sentence.cleared = sentence.over = True
         self._notice("cut", sentence)
         await self._send({"type": "playback_cleared", "key": sentence.key, "played_ms": played})
+
+    def lost(self) -> None:
+        """The line is dead: nothing more of what is being played will come."""
+        for sentence in self.sentences:
+            if not sentence.over:
+                del sentence.pcm[sentence.played_ms(self.now) * sentence.rate // 1000 * 2 :]
+                sentence.cleared = sentence.over = True
+                self._notice("lost", sentence)
+        self._tell()
 
     async def report(self) -> None:
         """Report what is being played until cancelled."""

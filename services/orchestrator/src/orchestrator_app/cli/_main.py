@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,18 @@ app = typer.Typer(
 )
 calls = typer.Typer(help="List calls and show their transcripts.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(calls, name="calls")
+tenants = typer.Typer(
+    help="Add, list, show and remove tenants; a running service sees it within seconds.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(tenants, name="tenants")
+audit = typer.Typer(help="Verify, show and export the audit log.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(audit, name="audit")
+resilience = typer.Typer(
+    help="Show and reset the policies of a running service.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(resilience, name="resilience")
 
 
 Config = Annotated[
@@ -27,6 +40,9 @@ Config = Annotated[
 ]
 Data = Annotated[
     Path | None, typer.Option(help="The data folder; the setting data_dir when absent.", show_default=False)
+]
+Url = Annotated[
+    str | None, typer.Option(help="The running service; server.host and port when absent.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 
@@ -64,11 +80,17 @@ def serve(
 def demo(
     as_json: Json = False,  # noqa: FBT002
     wav: Annotated[Path, typer.Option(help="Where to keep what the caller heard.")] = Path("demo-call.wav"),
+    kill: Annotated[  # noqa: FBT002
+        bool, typer.Option("--kill", help="Kill the service in the middle of a sentence; the call goes on.")
+    ] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, max=8, help="So many services on one PostgreSQL; the one that speaks is killed.")
+    ] = 1,
 ) -> None:
-    """Take one complete call, over the network, and show it."""
+    """Take complete calls, over the network, and show them."""
     from orchestrator_app.cli._demo import run_demo  # noqa: PLC0415
 
-    run_demo(as_json=as_json, wav=wav)
+    run_demo(as_json=as_json, wav=wav, kill=kill, processes=processes)
 
 
 @app.command()
@@ -91,11 +113,16 @@ def migrate(config: Config = None, data: Data = None, as_json: Json = False) -> 
 
 
 @app.command()
-def check(config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
+def check(
+    config: Config = None,
+    data: Data = None,
+    security: Annotated[bool, typer.Option("--security", help="The state of each door instead.")] = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
     """Check the settings, and that what they name can be reached."""
     from orchestrator_app.cli._check import run_check  # noqa: PLC0415
 
-    run_check(config=config, data=data, as_json=as_json)
+    run_check(config=config, data=data, as_json=as_json, security=security)
 
 
 @app.command("config")
@@ -131,6 +158,172 @@ def show_call(
     from orchestrator_app.cli._data import run_show  # noqa: PLC0415
 
     run_show(call_id, config=config, data=data, as_json=as_json)
+
+
+@calls.command("export")
+def export_call(
+    call_id: Annotated[str, typer.Argument(help="As `calls list` shows it.")],
+    config: Config = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="A file; standard output when absent.", show_default=False)] = None,
+    transcript: Annotated[bool, typer.Option("--transcript", help="The transcript in place of the events.")] = False,  # noqa: FBT002
+) -> None:
+    """Write all that is kept of a call as JSON lines: the call, then its events."""
+    from orchestrator_app.cli._data import run_export  # noqa: PLC0415
+
+    run_export(call_id, config=config, data=data, out=out, transcript=transcript)
+
+
+@audit.command("verify")
+def verify_audit(
+    file: Annotated[
+        Path | None, typer.Argument(help="An exported log; the database when absent.", show_default=False)
+    ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(help="A signed end of the log that was kept elsewhere; may be repeated.", show_default=False),
+    ] = None,
+    config: Config = None,
+    data: Data = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Find every edit, removal, insertion and truncation; leaves with 1 if there is one."""
+    from orchestrator_app.cli._audit import run_verify  # noqa: PLC0415
+
+    run_verify(file, witness=witness or [], config=config, data=data, as_json=as_json)
+
+
+@audit.command("show")
+def show_audit(
+    event_type: Annotated[
+        str, typer.Option("--type", help="One type, or with a dot at its end all below: `auth.`.")
+    ] = "",
+    tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = "",
+    since: Annotated[datetime | None, typer.Option(help="UTC.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    config: Config = None,
+    data: Data = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show audit events, newest first."""
+    from orchestrator_app.cli._audit import run_show  # noqa: PLC0415
+
+    after = None if since is None else since.replace(tzinfo=since.tzinfo or UTC)
+    run_show(event_type=event_type, tenant=tenant, since=after, limit=limit, config=config, data=data, as_json=as_json)
+
+
+@audit.command("export")
+def export_audit(
+    file: Annotated[Path, typer.Argument(help="A file that is not there yet.")],
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Write the log to a file that can be verified without the database; prints its signed end."""
+    from orchestrator_app.cli._audit import run_export  # noqa: PLC0415
+
+    run_export(file, config=config, data=data)
+
+
+@audit.command("key")
+def audit_key(config: Config = None, data: Data = None) -> None:
+    """Print the public key that signs the log now; keep it before you change the root key."""
+    from orchestrator_app.cli._audit import run_key  # noqa: PLC0415
+
+    run_key(config=config, data=data)
+
+
+@resilience.command("show")
+def show_resilience(config: Config = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """Show which circuits are open, who runs and waits, and how calls ended."""
+    from orchestrator_app.cli._resilience import run_show  # noqa: PLC0415
+
+    run_show(config=config, data=data, url=url, as_json=as_json)
+
+
+@resilience.command("reset")
+def reset_resilience(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Dependencies; all of them when absent.", show_default=False)
+    ] = None,
+    client: Annotated[
+        str | None,
+        typer.Option(
+            help="Forget what this client has used: `id:operator`, or `ip:` and an address.", show_default=False
+        ),
+    ] = None,
+    config: Config = None,
+    data: Data = None,
+    url: Url = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Close circuits, or forget what a client has used of its limits."""
+    from orchestrator_app.cli._resilience import run_reset  # noqa: PLC0415
+
+    run_reset(names or [], config=config, data=data, url=url, client=client, as_json=as_json)
+
+
+@tenants.command("add")
+def add_tenant(
+    tenant: Annotated[str, typer.Argument(help="Its id, for example harbour.")],
+    file: Annotated[
+        Path | None,
+        typer.Option("--from", help="A TOML file with its settings, as under [tenants.NAME].", show_default=False),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="How the house is called.", show_default=False)] = None,
+    number: Annotated[list[str] | None, typer.Option(help="A telephone number, E.164.", show_default=False)] = None,
+    language: Annotated[list[str] | None, typer.Option(help="BCP 47; the first is spoken first.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="For example Europe/Berlin.", show_default=False)] = None,
+    script: Annotated[str | None, typer.Option(help="A dialogue script.", show_default=False)] = None,
+    config: Config = None,
+    data: Data = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Add a tenant; options go before the members of the file."""
+    from orchestrator_app.cli._tenants import run_add  # noqa: PLC0415
+
+    given: dict[str, object] = {
+        "name": name,
+        "numbers": number,
+        "languages": language,
+        "time_zone": time_zone,
+        "script": script,
+    }
+    given = {key: value for key, value in given.items() if value}
+    run_add(tenant, given=given, file=file, config=config, data=data, as_json=as_json)
+
+
+@tenants.command("list")
+def list_tenants(config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """List the tenants, and whether each is from the settings or was added."""
+    from orchestrator_app.cli._tenants import run_list  # noqa: PLC0415
+
+    run_list(config=config, data=data, as_json=as_json)
+
+
+@tenants.command("show")
+def show_tenant(
+    tenant: Annotated[str, typer.Argument(help="As `tenants list` shows it.")],
+    config: Config = None,
+    data: Data = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show a tenant, secrets hidden."""
+    from orchestrator_app.cli._tenants import run_show  # noqa: PLC0415
+
+    run_show(tenant, config=config, data=data, as_json=as_json)
+
+
+@tenants.command("remove")
+def remove_tenant(
+    tenant: Annotated[str, typer.Argument(help="As `tenants list` shows it.")],
+    config: Config = None,
+    data: Data = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Remove a tenant that was added; calls that it has go on."""
+    from orchestrator_app.cli._tenants import run_remove  # noqa: PLC0415
+
+    run_remove(tenant, config=config, data=data, as_json=as_json)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from orchestrator_app.composition.logging import configure_logging
 from orchestrator_app.composition.speech import Voices
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.lifecycle import StartFailed, StopFailed
+from orchestrator_security.pii_redactor import PiiRedactor
 
 __all__ = ["run_serve"]
 
@@ -66,6 +67,7 @@ def run_serve(*, host: str | None, port: int | None, config: Path | None, data: 
     settings = load_settings(config, data_dir=data, server__host=host, server__port=port).value
     configure_logging(settings)
     application = compose(settings)
+    configure_logging(settings, application.registry.get(PiiRedactor))
     with _listen(settings.server.host, settings.server.port) as listener:
         _serve(application, listener, as_json=as_json)
 
@@ -113,7 +115,8 @@ def _log_stops(errors: Iterable[Exception]) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small answers at once (TCP_NODELAY) only on a socket whose protocol is named.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -1,85 +1,141 @@
-"""Audit events in a file of JSON lines, made durable one by one."""
+"""What happened, kept as evidence: a signed hash chain in the application's database."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-from collections import OrderedDict
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Final
 
-from orchestrator_kernel.exceptions import DatabaseError
-from orchestrator_kernel.models import AuditEvent
+from orchestrator_app.composition.database import Databases
+from orchestrator_app.composition.secrets import AppSecrets
+from orchestrator_app.settings import AppSettings
+from orchestrator_kernel.ports import Clock, Redactor
+from orchestrator_security.audit_logging import (
+    AuditedRoute,
+    AuditKey,
+    AuditKeyring,
+    AuditKind,
+    AuditLog,
+    AuditLogConfig,
+    AuditSigner,
+    LawfulBasis,
+    SqlAuditSink,
+)
+from orchestrator_utils.correlation import current
 
-__all__ = ["FileAuditSink"]
+__all__ = ["AUDITED", "Auditing", "audit_keys", "audit_public_key", "make_audit"]
 
-_REMEMBERED = 10_000
+_CALL: Final = "call:{call_id}"
+
+AUDITED: Final = (
+    AuditedRoute(
+        methods={"GET"},
+        path="/v1/calls/{call_id}",
+        kind=AuditKind.PII_ACCESS,
+        action="read a transcript",
+        resource=_CALL,
+        lawful_basis=LawfulBasis.LEGITIMATE_INTERESTS,
+    ),
+    AuditedRoute(
+        methods={"WEBSOCKET"},
+        path="/v1/calls/{call_id}/events",
+        kind=AuditKind.PII_ACCESS,
+        action="watch a call",
+        resource=_CALL,
+        lawful_basis=LawfulBasis.LEGITIMATE_INTERESTS,
+    ),
+    AuditedRoute(methods={"GET"}, path="/v1/calls", kind=AuditKind.DATA_READ, action="list calls"),
+    AuditedRoute(methods={"POST"}, path="/v1/call/start", kind=AuditKind.CALL_START, action="announce a call"),
+    AuditedRoute(
+        methods={"POST"}, path="/v1/calls/{call_id}/end", kind=AuditKind.CALL_END, action="end a call", resource=_CALL
+    ),
+    AuditedRoute(
+        methods={"POST"},
+        path="/resilience/circuit-breakers/{name}/reset",
+        kind=AuditKind.ADMIN_ACTION,
+        action="reset",
+        resource="circuit:{name}",
+    ),
+    AuditedRoute(
+        methods={"POST"}, path="/resilience/circuit-breakers/reset-all", kind=AuditKind.ADMIN_ACTION, action="reset"
+    ),
+    AuditedRoute(
+        methods={"POST"},
+        path="/resilience/tts-clients/reset-circuit-breakers",
+        kind=AuditKind.ADMIN_ACTION,
+        action="reset",
+    ),
+    AuditedRoute(
+        methods={"POST"},
+        path="/resilience/rate-limits/{client}/reset",
+        kind=AuditKind.ADMIN_ACTION,
+        action="reset",
+        resource="rate_limit:{client}",
+    ),
+)
+"""Requests that are recorded with how they ended; every 401 and 403 is recorded besides."""
 
 
-class FileAuditSink:
-    """An `AuditSink` that appends to a file; readable by the owner alone.
+@dataclass(frozen=True, slots=True)
+class Auditing:
+    """The audit log: where it is kept, who writes to it, and the keys that prove it."""
 
-    Events that come while others are being made durable share one write. The same id is kept once as long as it is among the last
-    10,000.
+    sink: SqlAuditSink
+    log: AuditLog
+
+    async def start(self) -> None:
+        """Begin the chain if there is none, and take events.
+
+        Raises:
+            DatabaseError: The log cannot be written.
+        """
+        await self.sink.open()
+        await self.log.start()
+
+    async def stop(self) -> None:
+        """Write what waits."""
+        await self.log.stop()
+
+
+def make_audit(
+    settings: AppSettings, secrets: AppSecrets, databases: Databases, clock: Clock, redactor: Redactor
+) -> Auditing:
+    """The audit log in the application's database, signed with a key that the root key gives."""
+    sink = SqlAuditSink(databases.data, _signer(secrets), clock=clock)
+    log = AuditLog(
+        sink,
+        clock=clock,
+        config=AuditLogConfig(service="orchestrator", region=settings.region),
+        redactor=redactor,
+        pseudonym_key=secrets.derive("audit pseudonyms"),
+        correlation=_correlation,
+    )
+    return Auditing(sink, log)
+
+
+def audit_keys(settings: AppSettings, secrets: AppSecrets) -> AuditKeyring:
+    """The public keys that verify the log: those that signed before, and the one that signs now.
+
+    Raises:
+        ConfigurationError: A retired key is none.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._waiting: dict[str, tuple[str, asyncio.Future[None]]] = {}
-        self._writer: asyncio.Task[None] | None = None
-
-    async def record(self, event: AuditEvent) -> None:
-        if event.id in self._seen:
-            return
-        if event.id not in self._waiting:
-            kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            # Whoever waited may be gone when it fails.
-            kept.add_done_callback(lambda done: done.exception())
-            self._waiting[event.id] = _line(event), kept
-            if self._writer is None or self._writer.done():
-                self._writer = asyncio.create_task(self._write())
-        await asyncio.shield(self._waiting[event.id][1])
-
-    async def _write(self) -> None:
-        while self._waiting:
-            batch = dict(self._waiting)
-            failure: DatabaseError | None = None
-            try:
-                await asyncio.to_thread(self._append, "".join(line for line, _ in batch.values()))
-            except OSError as error:
-                failure = DatabaseError(f"the audit file {self._path} cannot be written: {error.strerror}")
-                failure.__cause__ = error
-            for event_id, (_, kept) in batch.items():
-                del self._waiting[event_id]
-                if failure is not None:
-                    kept.set_exception(failure)
-                    continue
-                self._seen[event_id] = None
-                kept.set_result(None)
-            while len(self._seen) > _REMEMBERED:
-                self._seen.popitem(last=False)
-
-    def _append(self, lines: str) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "a") as file:
-            file.write(lines)
-            file.flush()
-            os.fsync(descriptor)
+    retired = sorted(settings.security.retired_audit_keys.items(), key=lambda each: each[1])
+    return AuditKeyring(
+        [
+            *(AuditKey(bytes.fromhex(public), retired_at=at) for public, at in retired),
+            AuditKey(_signer(secrets).public),
+        ]
+    )
 
 
-def _line(event: AuditEvent) -> str:
-    members = {
-        "id": event.id,
-        "type": event.type,
-        "occurred_at": event.occurred_at.isoformat(),
-        "actor": event.actor,
-        "action": event.action,
-        "outcome": event.outcome.value,
-        "resource": event.resource,
-        "severity": event.severity.value,
-        "tenant": event.tenant,
-        "correlation_id": event.correlation_id,
-        "details": dict(event.details),
-    }
-    return json.dumps(members, ensure_ascii=True) + "\n"
+def audit_public_key(secrets: AppSecrets) -> bytes:
+    """The public key that the log is signed with now; what verifies the log after the root key is changed."""
+    return _signer(secrets).public
+
+
+def _signer(secrets: AppSecrets) -> AuditSigner:
+    return AuditSigner(secrets.derive("audit signatures"))
+
+
+def _correlation() -> str | None:
+    found = current()
+    return found.correlation_id if found else None

@@ -9,33 +9,70 @@ from collections.abc import Callable, Mapping
 from datetime import time
 from zoneinfo import ZoneInfo
 
+from orchestrator_app.composition.database import Databases
 from orchestrator_app.composition.secrets import AppSecrets
+from orchestrator_app.composition.tenants import PerTenant, per_tenant
 from orchestrator_app.settings import AppSettings, TenantSettings
+from orchestrator_calls.actions import Actions
 from orchestrator_calls.decide import Policy
-from orchestrator_calls.dialogue.scripted import ScriptedResponder, load_script
+from orchestrator_calls.dialogue.scripted import (
+    House,
+    OpeningHours,
+    ScriptedResponder,
+    ScriptError,
+    Span,
+    load_script,
+)
 from orchestrator_calls.journal import Journal
 from orchestrator_calls.notices import GapSeen, Notice
+from orchestrator_calls.phrases import Phrase
 from orchestrator_calls.responder import Responder
-from orchestrator_calls.runtime import CallRuntime
-from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_calls.runtime import CallRuntime, PeersConfig
+from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
 from orchestrator_kernel.ports import AuditSink, Clock, Speech
 
-__all__ = ["GapAudit", "make_responders", "make_runtime"]
+__all__ = ["GapAudit", "make_house", "make_peers", "make_responders", "make_runtime"]
 
 logger = logging.getLogger(__name__)
 
 
-def make_responders(settings: AppSettings) -> dict[str, Responder]:
-    """One responder per tenant; every script is read and checked now.
+def make_responders(settings: AppSettings) -> PerTenant[ScriptedResponder]:
+    """One responder per tenant; every script is read and checked now, and those of later tenants before they are published.
 
     Raises:
-        ConfigurationError: A script is wrong; names its file and lines.
+        ConfigurationError: A script is wrong, and names its file and lines; or a notice lacks one of its languages.
     """
-    return {
-        name: ScriptedResponder(load_script(tenant.script, values=_values(tenant)))
-        for name, tenant in settings.tenants.items()
-    }
+    return per_tenant(settings.tenants, _script_of)
+
+
+def _script_of(name: str, tenant: TenantSettings) -> ScriptedResponder:
+    try:
+        return ScriptedResponder(load_script(tenant.script, values=_values(tenant)), house=make_house(tenant))
+    except ScriptError:
+        raise
+    except ConfigurationError as error:
+        raise ConfigurationError(f"tenant {name}: {error.message}", details=error.details) from error
+
+
+def make_house(tenant: TenantSettings) -> House:
+    """What the tenant adds to its script."""
+    hours = tenant.opening_hours
+    return House(
+        actions=frozenset(tenant.actions),
+        hours=None
+        if hours is None
+        else OpeningHours(
+            {day: tuple(Span(*span) for span in spans) for day, spans in hours.spans().items()},
+            frozenset(hours.closed_on),
+        ),
+        disclosure=_by_language(tenant.disclosure),
+        consent=_by_language(tenant.consent),
+    )
+
+
+def _by_language(wording: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    return {tag.partition("-")[0].lower(): sentences for tag, sentences in wording.items()}
 
 
 def _values(tenant: TenantSettings) -> Mapping[str, time | str]:
@@ -50,9 +87,13 @@ def make_runtime(
     *,
     journal: Journal,
     responders: Mapping[str, Responder],
+    scripts: Mapping[str, ScriptedResponder],
+    actions: Callable[[str], Actions | None],
     speech: Speech | None,
+    speech_for: Callable[[str], Speech | None],
     clock: Clock,
     observe: Callable[[Notice], None],
+    peers: PeersConfig | None = None,
 ) -> CallRuntime:
     """The runtime; the journal must be open before it starts."""
     calls = settings.calls
@@ -60,10 +101,16 @@ def make_runtime(
     def voice(tenant: str, language: str) -> str | None:
         return settings.tenants[tenant].voices.get(language)
 
+    def phrase(tenant: str, language: str, reason: Phrase, count: int) -> str:
+        return scripts[tenant].phrase(tenant, language, reason, count)
+
     return CallRuntime(
         journal=journal,
         responder=responders.__getitem__,
+        actions=actions,
+        phrase=phrase,
         speech=speech,
+        speech_for=speech_for,
         clock=clock,
         policy=Policy(
             silence=calls.silence, max_duration=calls.max_duration, idle=calls.idle, reorder_window=calls.reorder_window
@@ -76,7 +123,15 @@ def make_runtime(
         answer_timeout=calls.answer_timeout,
         max_calls=calls.max_calls,
         max_waiting=calls.max_waiting,
+        peers=peers,
     )
+
+
+def make_peers(settings: AppSettings, databases: Databases) -> PeersConfig | None:
+    """On a server this process may be one of several; a SQLite file belongs to one alone."""
+    if databases.data.dialect.name == "sqlite":
+        return None
+    return PeersConfig(name=uuid.uuid4().hex, lease=settings.calls.lease, poll=settings.calls.lease / 4)
 
 
 class GapAudit:

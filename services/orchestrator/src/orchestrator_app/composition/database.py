@@ -16,9 +16,9 @@ from orchestrator_app.composition.secrets import data_folder
 from orchestrator_app.settings import AppSettings
 from orchestrator_calls.engine import create_engine
 from orchestrator_kernel.exceptions import ConfigurationError, DatabaseError, OrchestratorError
+from orchestrator_kernel.migrations import History
 
 if TYPE_CHECKING:
-    from alembic.config import Config
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -106,7 +106,7 @@ async def schema_states(databases: Databases) -> list[SchemaState]:
     states: list[SchemaState] = []
     for history in _histories():
         with _reachable(databases, history):
-            async with databases.of(_name(history)).connect() as connection:
+            async with databases.of(history.name).connect() as connection:
                 states.append(await connection.run_sync(_state, history))
     return states
 
@@ -119,7 +119,7 @@ async def migrate(databases: Databases, *, report: Callable[[SchemaState], None]
     """
     for history in _histories():
         with _reachable(databases, history):
-            async with databases.of(_name(history)).begin() as connection:
+            async with databases.of(history.name).begin() as connection:
                 state = await connection.run_sync(_upgrade, history)
         if report is not None:
             report(state)
@@ -151,63 +151,47 @@ def require_up_to_date(states: list[SchemaState]) -> None:
 
 
 @contextmanager
-def _reachable(databases: Databases, history: Mapping[str, object]) -> Generator[None, None, None]:
-    name = _name(history)
+def _reachable(databases: Databases, history: History) -> Generator[None, None, None]:
     try:
         yield
     except OrchestratorError:
         raise
     except Exception as error:
         # A driver's own errors reach us as they are while it connects, and they have no common base.
-        where = databases.shown["keys" if name == KEYS else "data"]
+        where = databases.shown["keys" if history.name == KEYS else "data"]
         said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
         raise DatabaseError(
             f"the database {where} cannot be used: {said.splitlines()[0]}", code="database_unreachable"
         ) from error
 
 
-def _histories() -> list[Mapping[str, object]]:
-    found = [cast("Mapping[str, object]", each.load()) for each in entry_points(group="orchestrator.migrations")]
-    return sorted(found, key=_name)
+def _histories() -> list[History]:
+    found = [cast("History", each.load()) for each in entry_points(group="orchestrator.migrations")]
+    return sorted(found, key=lambda history: history.name)
 
 
-def _name(history: Mapping[str, object]) -> str:
-    return str(history["name"])
-
-
-def _state(connection: Connection, history: Mapping[str, object]) -> SchemaState:
+def _state(connection: Connection, history: History) -> SchemaState:
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - costs more than a start of the CLI may
     from alembic.script import ScriptDirectory  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
 
-    script = ScriptDirectory.from_config(_config(connection, history))
+    script = ScriptDirectory.from_config(history.config(connection))
     head = script.get_current_head() or ""
-    context = MigrationContext.configure(connection, opts={"version_table": str(history["version_table"])})
+    context = MigrationContext.configure(connection, opts={"version_table": history.version_table})
     current = context.get_current_revision()
     if current is not None:
         try:
             script.get_revision(current)
         except CommandError:
             raise DatabaseError(
-                f"the tables of {_name(history)} were written by a newer version ({current}); install that version",
+                f"the tables of {history.name} were written by a newer version ({current}); install that version",
                 code="schema_too_new",
             ) from None
-    return SchemaState(_name(history), current, head)
+    return SchemaState(history.name, current, head)
 
 
-def _upgrade(connection: Connection, history: Mapping[str, object]) -> SchemaState:
-    from alembic import command  # noqa: PLC0415
-
+def _upgrade(connection: Connection, history: History) -> SchemaState:
     before = _state(connection, history)
     if not before.up_to_date:
-        command.upgrade(_config(connection, history), "head")
+        history.upgrade(connection)
     return before
-
-
-def _config(connection: Connection, history: Mapping[str, object]) -> Config:
-    from alembic.config import Config as AlembicConfig  # noqa: PLC0415
-
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(history["script_location"]))
-    config.attributes["connection"] = connection
-    return config

@@ -6,6 +6,7 @@ import logging
 from typing import Final
 
 from orchestrator_app.settings import AppSettings
+from orchestrator_kernel.ports import Redactor
 
 __all__ = ["configure_logging"]
 
@@ -25,10 +26,16 @@ _TALKATIVE: Final[tuple[str, ...]] = (
 _REFUSED_HANDSHAKE: Final = "ASGI callable returned without completing handshake."
 
 
-def configure_logging(settings: AppSettings) -> None:
-    """Native structured logs on standard error: for people in a terminal, JSON elsewhere."""
+def configure_logging(settings: AppSettings, redactor: Redactor | None = None) -> None:
+    """Native structured logs on standard error: for people in a terminal, JSON elsewhere; `redactor` sees every event."""
     from orchestrator_utils.logging_adapter import LogConfig, configure  # noqa: PLC0415 - not every command logs
 
-    logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != _REFUSED_HANDSHAKE)
+    uvicorns = logging.getLogger("uvicorn.error")
+    if _wanted not in uvicorns.filters:
+        uvicorns.addFilter(_wanted)
     levels: dict[str, str] = dict.fromkeys(_TALKATIVE, "WARNING")
-    configure(LogConfig(level=settings.log.level, levels=levels, format=settings.log.format))
+    configure(LogConfig(level=settings.log.level, levels=levels, format=settings.log.format), redactor=redactor)
+
+
+def _wanted(record: logging.LogRecord) -> bool:
+    return record.msg != _REFUSED_HANDSHAKE

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from orchestrator_app.settings import AppSettings, SpeechSettings
+import httpx
+from pydantic import AnyHttpUrl
+
+from orchestrator_app.composition.resilience import Resilience
+from orchestrator_app.composition.tenants import per_tenant
+from orchestrator_app.settings import AppSettings, SpeechSettings, TenantSettings
 from orchestrator_kernel.http import HttpClientConfig, create_client
 from orchestrator_kernel.ports import Speech, SpeechUnavailable
+from orchestrator_utils.pronunciation import PronouncedSpeech, Pronunciations
 from orchestrator_utils.tts_client import (
+    ElevenLabsSpeech,
+    ElevenLabsSpeechConfig,
     EmbeddedVoice,
     EmbeddedVoiceConfig,
     FailoverSpeech,
@@ -20,11 +28,12 @@ from orchestrator_utils.tts_client import (
     SpeechOutcome,
 )
 
-__all__ = ["Voices", "make_voices"]
+__all__ = ["Voices", "make_voices", "pronounced"]
 
 logger = logging.getLogger(__name__)
 
 Close = Callable[[], Awaitable[None]]
+Wrap = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
 
 
 @dataclass(slots=True)
@@ -58,8 +67,10 @@ class Voices:
         await self._stack.aclose()
 
 
-def make_voices(settings: AppSettings, *, observe: Callable[[SpeechOutcome], None] | None = None) -> Voices:
-    """The voices that are configured and installed; `observe` is told how each sentence went."""
+def make_voices(
+    settings: AppSettings, resilience: Resilience, *, observe: Callable[[SpeechOutcome], None] | None = None
+) -> Voices:
+    """The voices that are configured and installed, remote ones behind their policies; `observe` is told how each sentence went."""
     voices: list[Speech] = []
     names: list[str] = []
     closes: list[Close] = []
@@ -75,7 +86,7 @@ def make_voices(settings: AppSettings, *, observe: Callable[[SpeechOutcome], Non
             voices.append(embedded)
             closes.append(embedded.aclose)
         else:
-            voice, close = _remote(name, settings.speech)
+            voice, close = _remote(name, settings.speech, resilience.around("tts_service"))
             voices.append(voice)
             closes.append(close)
         names.append(name)
@@ -87,12 +98,47 @@ def make_voices(settings: AppSettings, *, observe: Callable[[SpeechOutcome], Non
     return Voices(speech, tuple(names), missing, embedded, closes)
 
 
-def _remote(name: str, settings: SpeechSettings) -> tuple[Speech, Close]:
+def _remote(name: str, settings: SpeechSettings, wrap: Wrap) -> tuple[Speech, Close]:
     if name == "router":
-        client = create_client(HttpClientConfig(base_url=str(settings.router_url).rstrip("/")))
+        client = create_client(_http(settings, settings.router_url), wrap=wrap)
         return RouterSpeech(client), client.aclose
+    if name == "elevenlabs":
+        headers = {"xi-api-key": settings.elevenlabs_key.get_secret_value() if settings.elevenlabs_key else ""}
+        client = create_client(_http(settings, settings.elevenlabs_url, headers), wrap=wrap)
+        voice = ElevenLabsSpeechConfig(
+            voice=settings.elevenlabs_voice,
+            model=settings.elevenlabs_model,
+            enforce_language=settings.elevenlabs_language,
+        )
+        return ElevenLabsSpeech(client, voice), client.aclose
     key = settings.openai_key.get_secret_value() if settings.openai_key else ""
     headers = {"authorization": f"Bearer {key}"}
-    client = create_client(HttpClientConfig(base_url=str(settings.openai_url).rstrip("/"), headers=headers))
+    client = create_client(_http(settings, settings.openai_url, headers), wrap=wrap)
     config = OpenAISpeechConfig(model=settings.openai_model, voice=settings.openai_voice)
     return OpenAISpeech(client, config), client.aclose
+
+
+def _http(
+    settings: SpeechSettings, url: AnyHttpUrl | None, headers: Mapping[str, str] | None = None
+) -> HttpClientConfig:
+    """A voice that stops in the middle of a sentence is waited for no longer than one that does not begin."""
+    return HttpClientConfig(base_url=_base(url), headers=headers or {}, read_timeout=settings.first_audio_seconds)
+
+
+def _base(url: AnyHttpUrl | None) -> str:
+    return str(url).rstrip("/")
+
+
+def pronounced(speech: Speech | None, tenants: Mapping[str, TenantSettings]) -> Callable[[str], Speech | None]:
+    """The voice of each tenant: the one voice, with the tenant's table of how names are said.
+
+    Raises:
+        ConfigurationError: A table cannot be used; names the entry.
+    """
+
+    def voice(_name: str, tenant: TenantSettings) -> Speech | None:
+        if speech is None or not tenant.pronunciations:
+            return speech
+        return PronouncedSpeech(speech, Pronunciations(tenant.pronunciations))
+
+    return per_tenant(tenants, voice).__getitem__

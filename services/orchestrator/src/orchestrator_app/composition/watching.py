@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Final
 
 from orchestrator_calls.notices import EventKept, Notice, StateChanged
+from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import Json
 
 __all__ = ["Watched", "Watchers"]
 
+logger = logging.getLogger(__name__)
+
 _BACKLOG: Final = 512
+
+Follow = Callable[[str, Callable[[Notice], None]], Coroutine[object, object, None]]
+"""Tells what happens in a call of another process, until it is over."""
 
 Watched = asyncio.Queue[dict[str, Json] | None]
 """What one watcher is told, in its order; None when there will be nothing more."""
@@ -24,18 +31,35 @@ class Watchers:
 
     def __init__(self) -> None:
         self._queues: defaultdict[str, set[Watched]] = defaultdict(set)
+        self._follow: Follow | None = None
+        self._following: dict[str, asyncio.Task[None]] = {}
+
+    def follow_with(self, follow: Follow) -> None:
+        """How calls of other processes are watched."""
+        self._follow = follow
 
     @contextmanager
     def watch(self, call_id: str) -> Generator[Watched, None, None]:
         """The queue of one watcher, for as long as the context lasts."""
         queue: Watched = asyncio.Queue()
         self._queues[call_id].add(queue)
+        if self._follow is not None and call_id not in self._following:
+            self._following[call_id] = asyncio.create_task(self._elsewhere(self._follow, call_id))
         try:
             yield queue
         finally:
             self._queues[call_id].discard(queue)
             if not self._queues[call_id]:
                 del self._queues[call_id]
+                if (task := self._following.pop(call_id, None)) is not None:
+                    task.cancel()
+
+    async def _elsewhere(self, follow: Follow, call_id: str) -> None:
+        try:
+            await follow(call_id, self.observe)
+        except OrchestratorError:
+            # Watchers see no more of it; the call itself is not touched.
+            logger.exception("a call of another process can be watched no more", extra={"call_id": call_id})
 
     def observe(self, notice: Notice) -> None:
         """Pass a notice on to the watchers of its call."""

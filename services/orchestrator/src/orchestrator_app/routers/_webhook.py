@@ -8,14 +8,15 @@ import uuid
 from typing import cast
 
 from fastapi import Request
+from fastapi.requests import HTTPConnection
 
 from orchestrator_app.composition.metrics import Metrics
 from orchestrator_kernel.exceptions import OrchestratorError, ValidationError
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
-from orchestrator_kernel.ports import AuditSink, Clock, WebhookRefused, WebhookRequest, WebhookVerifier
+from orchestrator_kernel.ports import AuditSink, Clock, WebhookRefused, WebhookRequest, WebhookSender, WebhookVerifier
 from orchestrator_utils.correlation import current
 
-__all__ = ["InvalidJson", "parsed", "verified_body"]
+__all__ = ["InvalidJson", "parsed", "proved", "signed_by", "verified_body"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,20 +37,35 @@ async def verified_body(
         WebhookRefused: 401 or 413; the reason goes to the log and the audit, never to the sender.
     """
     body = await request.body()
-    signed = WebhookRequest(
-        method=request.method,
-        url=str(request.url),
-        headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
+    await proved(signed_by(request, body), verifier, door=door, metrics=metrics, audit=audit, clock=clock)
+    return body
+
+
+def signed_by(connection: HTTPConnection, body: bytes = b"", *, url: str = "", method: str = "") -> WebhookRequest:
+    """What the sender signed; `url` where it is not the one that reached us, `method` for a handshake."""
+    return WebhookRequest(
+        method=method or str(connection.scope["method"]),
+        url=url or str(connection.url),
+        headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in connection.headers.raw],
         body=body,
     )
+
+
+async def proved(
+    signed: WebhookRequest, verifier: WebhookVerifier, *, door: str, metrics: Metrics, audit: AuditSink, clock: Clock
+) -> WebhookSender:
+    """The sender of a request.
+
+    Raises:
+        WebhookRefused: It is not proved; the reason goes to the log and the audit.
+    """
     try:
-        verifier.verify(signed)
+        return verifier.verify(signed)
     except WebhookRefused as refusal:
         metrics.webhook_refused(door)
         logger.warning("webhook refused", extra={"door": door, "reason": refusal.reason})
         await _audit(audit, clock, door, refusal)
         raise
-    return body
 
 
 async def _audit(audit: AuditSink, clock: Clock, door: str, refusal: WebhookRefused) -> None:

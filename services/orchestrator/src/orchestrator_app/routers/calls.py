@@ -12,8 +12,8 @@ from fastapi import APIRouter, Path, Query, Request, WebSocket
 
 from orchestrator_app.api import CallList, CallStart, CallStarted, CallSummary, CallView, EndCall
 from orchestrator_app.composition.watching import Watched
-from orchestrator_app.doors import BodyTooLarge, UnsupportedMediaType
 from orchestrator_app.routers._services import (
+    BODY,
     GUARD,
     OPERATOR,
     CallJournal,
@@ -27,10 +27,9 @@ from orchestrator_app.routers._services import (
 from orchestrator_app.routers._webhook import InvalidJson
 from orchestrator_app.routers.webhooks import UnknownTenant
 from orchestrator_app.settings import AppSettings
-from orchestrator_calls._mailbox import MailboxFull
 from orchestrator_calls.events import TERMINAL, Event, EventType
 from orchestrator_calls.journal import CallRow, JournalUnavailable
-from orchestrator_calls.runtime import CallNotFound, Draining, TooManyCalls
+from orchestrator_calls.runtime import CallNotFound, Draining, MailboxFull, TooManyCalls
 from orchestrator_calls.transcript import as_json
 from orchestrator_kernel.models import CallId, TenantId
 from orchestrator_kernel.ports import Erased, Json
@@ -54,8 +53,7 @@ Id = Annotated[CallId, Path(description="The call's id.")]
         400,
         *GUARD,
         UnknownTenant,
-        BodyTooLarge,
-        UnsupportedMediaType,
+        *BODY,
         422,
         TooManyCalls,
         Draining,
@@ -156,8 +154,7 @@ async def show_call(call_id: Id, runtime: Runtime) -> CallView:
         *GUARD,
         CallNotFound,
         Erased,
-        BodyTooLarge,
-        UnsupportedMediaType,
+        *BODY,
         422,
         MailboxFull,
         Draining,

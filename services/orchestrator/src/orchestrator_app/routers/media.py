@@ -59,7 +59,7 @@ class _Socket:
 async def media(websocket: WebSocket, call_id: str, runtime: Runtime, sessions: Sessions, voices: Speaking) -> None:
     """Speech out as 20 ms frames of PCM16 with marks, reports of playback in; `orchestrator_calls.legs.media` has the protocol."""
     sessions.check(_token(websocket), call_id)
-    if (await runtime.view(call_id)).state in TERMINAL:
+    if await runtime.state(call_id) in TERMINAL:
         raise CallNotFound(f"call {call_id} is over")
     if voices.speech is None:
         raise SpeechUnavailable(voices.missing or "no voice is configured: set speech.backends, with the extra [voice]")

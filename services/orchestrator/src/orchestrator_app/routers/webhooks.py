@@ -8,8 +8,8 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from orchestrator_app.api import Accepted, Action
-from orchestrator_app.doors import BodyTooLarge, UnsupportedMediaType, UntrustedHost
 from orchestrator_app.routers._services import (
+    DOORS,
     Agents,
     Audit,
     CallJournal,
@@ -22,7 +22,6 @@ from orchestrator_app.routers._services import (
 )
 from orchestrator_app.routers._webhook import InvalidJson, parsed, verified_body
 from orchestrator_app.settings import AppSettings
-from orchestrator_calls._mailbox import MailboxFull
 from orchestrator_calls.call import Channel, Turn
 from orchestrator_calls.events import TERMINAL, CallState
 from orchestrator_calls.journal import CallOfAnotherTenant, Journal, JournalUnavailable
@@ -37,9 +36,10 @@ from orchestrator_calls.legs.agent import (
 from orchestrator_calls.legs.livekit import parse_webhook
 from orchestrator_calls.notices import GapSeen
 from orchestrator_calls.responder import HangUp, Transfer
-from orchestrator_calls.runtime import CallRuntime, Draining, Receipt, TooManyCalls
+from orchestrator_calls.runtime import CallRuntime, Draining, MailboxFull, Receipt, TooManyCalls
 from orchestrator_kernel.exceptions import AuthorizationError
 from orchestrator_kernel.ports import Clock, Erased, WebhookRefused
+from orchestrator_security.input_validation import BodyTooLarge, UnsupportedMediaType
 from orchestrator_utils.error_handler import problem_responses
 
 __all__ = ["router"]
@@ -60,7 +60,7 @@ class UnknownTenant(AuthorizationError):
 _PROBLEMS = problem_responses(
     *(
         InvalidJson,
-        UntrustedHost,
+        *DOORS,
         WebhookRefused,
         UnknownTenant,
         CallOfAnotherTenant,
@@ -171,7 +171,7 @@ async def _take(
         if row is None:
             raise InvalidEvent("tenant_id is needed: the call is not known", details={"fields": ["tenant_id"]})
         tenant = row.tenant
-    _require_tenant(tenant, settings)
+    await _require_tenant(tenant, wire.call_id, journal, settings)
     receipt = await runtime.submit(to_event(wire, tenant, clock.now()), wait=REPLY_SECONDS)
     return _accepted(receipt, response, await _reply(receipt, runtime))
 
@@ -179,12 +179,16 @@ async def _take(
 async def _tenant_of_room(room: str, dialed: str, journal: Journal, settings: AppSettings) -> str:
     row = await journal.call(room) if room else None
     tenant = row.tenant if row else settings.tenant_of_number(dialed) or settings.livekit.tenant
-    _require_tenant(tenant, settings)
+    await _require_tenant(tenant, room, journal, settings)
     return tenant
 
 
-def _require_tenant(tenant: str, settings: AppSettings) -> None:
-    if tenant not in settings.tenants:
+async def _require_tenant(tenant: str, call_id: str, journal: Journal, settings: AppSettings) -> None:
+    """A tenant that was removed takes no new calls; those that it has go on."""
+    if tenant in settings.tenants:
+        return
+    row = await journal.call(call_id) if call_id else None
+    if row is None or row.tenant != tenant:
         raise UnknownTenant("The tenant is not known here.", details={"field": "tenant_id"})
 
 
@@ -216,7 +220,7 @@ async def _reply(receipt: Receipt, runtime: CallRuntime) -> list[Action]:
     """What the sender is to do; nothing where the media socket speaks."""
     if receipt.turn is None or (await runtime.view(receipt.event.call_id)).channel is Channel.MEDIA:
         return []
-    return _actions(receipt.turn)
+    return [action for turn in (receipt.turn, *receipt.outcomes) for action in _actions(turn)]
 
 
 def _actions(turn: Turn) -> list[Action]:

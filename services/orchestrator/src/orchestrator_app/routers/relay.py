@@ -1,0 +1,268 @@
+"""The socket of Twilio's ConversationRelay: the relay hears and speaks, and text goes to and fro."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from orchestrator_app.composition.twilio import PREFIX
+from orchestrator_app.routers._services import Audit, CallJournal, Counters, Runtime, Settings, Time, Twilio
+from orchestrator_app.routers._webhook import proved, signed_by
+from orchestrator_app.routers.twilio import public_base, tenant_of
+from orchestrator_app.routers.webhooks import UnknownTenant
+from orchestrator_app.settings import AppSettings
+from orchestrator_calls.events import TERMINAL, Event, EventType
+from orchestrator_calls.journal import CallOfAnotherTenant, Journal
+from orchestrator_calls.legs import conversation_relay as wire
+from orchestrator_calls.legs.relay_leg import RelayLeg
+from orchestrator_calls.playback import MediaClosed
+from orchestrator_calls.runtime import CallNotFound, CallRuntime
+from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.ports import Clock, Json
+
+__all__ = ["router"]
+
+logger = logging.getLogger(__name__)
+router = APIRouter(tags=["twilio"])
+
+SETUP_SECONDS: Final = 10.0
+"""How long the relay has for its first message."""
+
+SPEAKING_SECONDS: Final = 4.0
+"""So often a caller who goes on speaking counts as heard of, though no words have come yet."""
+
+PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+"""Between the attempts to have a message taken in while the service has no room or no journal."""
+
+FORBIDDEN: Final = 4403
+TRY_AGAIN: Final = 1013
+
+
+class _Sink:
+    """A `RelaySink` on a WebSocket."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    async def send(self, message: Mapping[str, Json]) -> None:
+        try:
+            await self._websocket.send_json(message)
+        except (WebSocketDisconnect, RuntimeError) as error:
+            raise MediaClosed from error
+
+    async def close(self, code: int, reason: str) -> None:
+        try:
+            # RFC 6455 section 5.5: the frame of a close holds 125 bytes, two of them the code.
+            await self._websocket.close(code, reason.encode()[:123].decode(errors="ignore"))
+        except (WebSocketDisconnect, RuntimeError) as error:
+            logger.debug("the relay was gone already", exc_info=error)
+
+
+@dataclass(slots=True)
+class _Session:
+    """The events of one relay session, counted; `speaking` while the caller is."""
+
+    setup: wire.Setup
+    tenant: str
+    runtime: CallRuntime
+    clock: Clock
+    count: int = 0
+    speaking: bool = False
+
+    async def tell(self, kind: EventType, **payload: Json) -> None:
+        """Submit the next event of the session, again and again while there is no room for it.
+
+        Raises:
+            OrchestratorError: There was none for too long, or it can never be taken in.
+        """
+        now = self.clock.now()
+        source = f"relay:{self.setup.session}"
+        event = Event(
+            id=f"{source}:{self.count + 1}",
+            call_id=self.setup.call,
+            tenant=self.tenant,
+            type=kind,
+            source=source,
+            sequence=self.count + 1,
+            occurred_at=now,
+            received_at=now,
+            payload=payload,
+        )
+        for pause in (*PAUSES, None):
+            try:
+                await self.runtime.submit(event)
+            except OrchestratorError as error:
+                if pause is None or not error.retryable:
+                    raise
+                logger.warning("the relay waits", extra={"call_id": self.setup.call, "code": error.code})
+                await self.clock.sleep(pause)
+            else:
+                self.count += 1
+                return
+
+
+@router.websocket(f"{PREFIX}/relay")
+async def relay(
+    websocket: WebSocket,
+    door: Twilio,
+    runtime: Runtime,
+    journal: CallJournal,
+    settings: Settings,
+    metrics: Counters,
+    audit: Audit,
+    clock: Time,
+) -> None:
+    """ConversationRelay's messages; `orchestrator_calls.legs.conversation_relay` has the protocol. The handshake is signed like a webhook."""
+    url = public_base(websocket, settings).replace("http", "ws", 1) + websocket.url.path
+    signed = signed_by(websocket, url=url, method="GET")
+    sender = await proved(signed, door.verifier, door="twilio", metrics=metrics, audit=audit, clock=clock)
+    await websocket.accept()
+    sink = _Sink(websocket)
+    try:
+        await _serve(websocket, sink, sender.source, runtime, journal, settings, clock)
+    except WebSocketDisconnect:
+        logger.debug("the relay left")
+    except wire.RelayProtocolError as error:
+        logger.warning("relay socket closed", extra={"reason": error.message})
+        await sink.close(error.close_code, error.message)
+    except (UnknownTenant, CallOfAnotherTenant) as error:
+        await sink.close(FORBIDDEN, error.message)
+    except CallNotFound:
+        await sink.close(1000, "the call is over")
+    except OrchestratorError as error:
+        # The relay's action URL is asked next, and connects the call again.
+        logger.exception("a relay session failed", extra={"code": error.code})
+        await sink.close(TRY_AGAIN, error.code)
+
+
+async def _serve(
+    websocket: WebSocket,
+    sink: _Sink,
+    account: str,
+    runtime: CallRuntime,
+    journal: Journal,
+    settings: AppSettings,
+    clock: Clock,
+) -> None:
+    setup = await _setup(websocket)
+    if setup.account != account:
+        logger.warning("a relay session of another account", extra={"call_id": setup.call})
+        await sink.close(FORBIDDEN, "another account")
+        return
+    tenant = await _tenant(setup, journal, settings)
+    session = _Session(setup, tenant, runtime, clock)
+    await session.tell(EventType.CALL_STARTED, **_started(setup))
+    own = settings.tenants[tenant]
+    async with runtime.leg(
+        setup.call,
+        lambda clock, report, permit: RelayLeg(
+            sink,
+            clock,
+            report,
+            language=own.languages[0],
+            permit=permit,
+            transfers=own.transfer_action is None,
+        ),
+    ) as leg:
+        try:
+            await _listen(websocket, session, leg)
+        except wire.RelayProtocolError as error:
+            await session.tell(EventType.ERROR, code=error.code, message=error.message, fatal=False)
+            raise
+
+
+async def _setup(websocket: WebSocket) -> wire.Setup:
+    try:
+        async with asyncio.timeout(SETUP_SECONDS):
+            frame = wire.parse_frame(await _text(websocket))
+    except TimeoutError:
+        raise wire.RelayProtocolError("the first message must be setup, within 10 s") from None
+    if not isinstance(frame, wire.Setup):
+        raise wire.RelayProtocolError("the first message must be setup")
+    return frame
+
+
+async def _tenant(setup: wire.Setup, journal: Journal, settings: AppSettings) -> str:
+    row = await journal.call(setup.call)
+    if row is None:
+        return tenant_of(settings, setup.called, setup.caller)
+    if row.state in TERMINAL:
+        raise CallNotFound(f"call {setup.call} is over")
+    return row.tenant
+
+
+def _started(setup: wire.Setup) -> dict[str, Json]:
+    """We dial nobody, so whoever calls is the caller, whatever the direction."""
+    numbers: dict[str, Json] = {"caller": setup.caller, "dialed": setup.called}
+    return {"reply_channel": "media", **{name: number for name, number in numbers.items() if number}}
+
+
+async def _listen(websocket: WebSocket, session: _Session, leg: RelayLeg) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(SPEAKING_SECONDS if session.speaking else None):
+                text = await _text(websocket)
+        except TimeoutError:
+            await session.tell(EventType.TRANSCRIPTION, text="", final=False)
+            continue
+        frame = wire.parse_frame(text)
+        if isinstance(frame, wire.Setup):
+            raise wire.RelayProtocolError("setup comes first and once")
+        if isinstance(frame, wire.Prompt | wire.Dtmf | wire.RelayError):
+            await _kept(frame, session)
+        else:
+            await _spoken(frame, session, leg)
+
+
+async def _kept(frame: wire.Prompt | wire.Dtmf | wire.RelayError, session: _Session) -> None:
+    """What becomes an event."""
+    match frame:
+        case wire.Prompt():
+            session.speaking = session.speaking and not frame.last
+            await _heard(frame, session)
+        case wire.Dtmf(digit):
+            await session.tell(EventType.DTMF, digit=digit)
+        case wire.RelayError(description):
+            await session.tell(EventType.ERROR, code="relay_error", message=description, fatal=False)
+
+
+async def _spoken(
+    frame: wire.Interrupt | wire.Speaking | wire.Played | wire.Unknown, session: _Session, leg: RelayLeg
+) -> None:
+    """Who speaks, and what of it was heard."""
+    match frame:
+        case wire.Interrupt():
+            if not leg.interrupted(frame):
+                await session.tell(EventType.SPEECH_STARTED)
+        case wire.Speaking("caller", on):
+            session.speaking = on
+            if on:
+                await session.tell(EventType.TRANSCRIPTION, text="", final=False)
+        case wire.Speaking():
+            leg.speaking(frame)
+        case wire.Played():
+            leg.played(frame)
+        case wire.Unknown(name):
+            logger.debug("the relay said something new", extra={"message_name": name})
+
+
+async def _heard(prompt: wire.Prompt, session: _Session) -> None:
+    payload: dict[str, Json] = {"text": prompt.text, "final": prompt.last}
+    if prompt.language:
+        payload["language"] = prompt.language
+    if prompt.text.strip() or not prompt.last:
+        await session.tell(EventType.TRANSCRIPTION, **payload)
+
+
+async def _text(websocket: WebSocket) -> str:
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005))
+    if message.get("text") is None:
+        raise wire.RelayProtocolError("messages of the relay are JSON text", 1003)
+    return str(message["text"])
