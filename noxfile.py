@@ -221,7 +221,13 @@ def soak(session: nox.Session) -> None:
     sync(session, "test", "demo")
 
     def check(member: workspace.Member) -> None:
-        pytest(session, member.short, "-m", "soak", str(member.folder / "tests"), may_be_empty=True)
+        pytest(
+            session,
+            member.short,
+            *("-m", "soak", "-o", "faulthandler_timeout=0"),
+            str(member.folder / "tests"),
+            may_be_empty=True,
+        )
 
     for_each(session, selected(session), check)
 

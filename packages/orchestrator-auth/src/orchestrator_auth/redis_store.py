@@ -7,7 +7,6 @@ tag, so on a cluster they lie on one shard. What has to outlive the server (user
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -27,14 +26,15 @@ _Raw = dict[bytes | str, bytes | str]
 
 __all__ = ["RedisKeyLimiter", "RedisRecords", "RedisRevocations"]
 
-# KEYS: record, the names of its owner's by expiry, alias; ARGV: id, body, owner, alias, expiry in milliseconds or empty, now. Where there is no owner
+# KEYS: record, the names of its owner's by expiry, alias; ARGV: id, body, owner, alias, expiry in milliseconds or empty. Where there is no owner
 # or alias, the record's own key stands in its place.
 _ADD: Final = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 if ARGV[4] ~= '' and redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'body', ARGV[2], 'version', 1, 'owner', ARGV[3], 'alias', ARGV[4], 'expires', ARGV[5])
 if ARGV[3] ~= '' then
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[6])
+  local time = redis.call('TIME')
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', time[1] * 1000 + math.floor(time[2] / 1000))
   redis.call('ZADD', KEYS[2], ARGV[5] == '' and '+inf' or ARGV[5], ARGV[1])
 end
 if ARGV[4] ~= '' then redis.call('SET', KEYS[3], ARGV[1]) end
@@ -138,8 +138,7 @@ class RedisRecords(_Server):
         return [record for record in records if record is not None][:limit]
 
     async def add(self, record: Record) -> bool:
-        now = str(int(time.time() * 1000))
-        values = record.id, record.body, record.owner, record.alias or "", _milliseconds(record.expires_at), now
+        values = record.id, record.body, record.owner, record.alias or "", _milliseconds(record.expires_at)
         return bool(await self._run(_ADD, self._keys_of(record), *values))
 
     async def replace(self, record: Record) -> bool:

@@ -25,7 +25,7 @@ from orchestrator_app.sessions import SessionTokens
 from orchestrator_app.settings import AppSettings
 from orchestrator_calls.journal import Journal
 from orchestrator_calls.notices import Notice
-from orchestrator_calls.runtime import CallRuntime
+from orchestrator_calls.runtime import CallRuntime, PeersConfig
 from orchestrator_calls.sql_journal import SqlJournal
 from orchestrator_kernel.dependencies import Registry
 from orchestrator_kernel.lifecycle import Lifecycle
@@ -62,6 +62,16 @@ class Application:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    """Where what happens is kept."""
+
+    journal: SqlJournal
+    peers: PeersConfig | None
+    audit: Auditing
+    gaps: GapAudit
+
+
 def compose(settings: AppSettings, *, clock: Clock | None = None) -> Application:
     """Put the application together; nothing is connected or started yet.
 
@@ -72,21 +82,16 @@ def compose(settings: AppSettings, *, clock: Clock | None = None) -> Application
     registry, lifecycle = Registry(), Lifecycle()
     registry.provide(Lifecycle, lifecycle)
     secrets = load_secrets(settings)
-    databases = registry.provide(Databases, open_databases(settings))
-    sealer = make_sealer(settings, databases, clock)
-    peers = make_peers(settings, databases)
-    journal = SqlJournal(databases.data, sealer, clock, process=peers.name if peers else "")
+    redactor = registry.provide(PiiRedactor, make_redactor(secrets))
+    kept = _keeping(registry, lifecycle, settings, secrets, clock, redactor)
     metrics, watchers = registry.provide(Metrics, Metrics()), registry.provide(Watchers, Watchers())
     resilience = registry.provide(Resilience, make_resilience(settings, clock, metrics.registry))
     voices = registry.provide(Voices, make_voices(settings, resilience, observe=metrics.spoken))
-    redactor = registry.provide(PiiRedactor, make_redactor(secrets))
-    audit = registry.provide(Auditing, make_audit(settings, secrets, databases, clock, redactor))
-    gaps = registry.provide(GapAudit, GapAudit(audit.sink, clock))
     scripts = make_responders(settings)
     models = with_models(scripts, settings, resilience, clock, observe=metrics.wrote)
     acting = make_actions(settings, resilience, clock, observe=metrics.acted)
     desk = TransferDesk(acting, clock)
-    observers = (KnownCallers(redactor).observe, metrics.observe, watchers.observe, gaps.observe, desk.observe)
+    observers = (KnownCallers(redactor).observe, metrics.observe, watchers.observe, kept.gaps.observe, desk.observe)
 
     def observe(notice: Notice) -> None:
         for observer in observers:
@@ -95,7 +100,7 @@ def compose(settings: AppSettings, *, clock: Clock | None = None) -> Application
     runtime = make_runtime(
         settings,
         secrets,
-        journal=journal,
+        journal=kept.journal,
         responders=models.by_tenant,
         scripts=scripts,
         actions=acting.of,
@@ -103,19 +108,13 @@ def compose(settings: AppSettings, *, clock: Clock | None = None) -> Application
         speech_for=pronounced(voices.speech, settings.tenants),
         clock=clock,
         observe=observe,
-        peers=peers,
+        peers=kept.peers,
     )
     desk.serve(runtime)
-    if peers is not None:
+    if kept.peers is not None:
         watchers.follow_with(runtime.follow)
     metrics.follow_active(lambda: runtime.active)
-    _provide(registry, settings, secrets, clock, journal, runtime, audit.sink)
-    lifecycle.add("databases", stop=databases.close)
-    lifecycle.add("tables", start=lambda: prepare(settings, databases), requires=["databases"])
-    lifecycle.add("keys", start=sealer.check, requires=["tables"])
-    lifecycle.add("journal", start=journal.open, stop=journal.close, requires=["keys"])
-    lifecycle.add("audit", start=audit.start, stop=audit.stop, requires=["tables"])
-    lifecycle.add("gaps", stop=gaps.close, requires=["audit"])
+    _provide(registry, settings, secrets, clock, kept.journal, runtime, kept.audit.sink)
     lifecycle.add("policies", start=resilience.start, stop=resilience.stop)
     lifecycle.add("voice", start=voices.start, stop=voices.stop, requires=["policies"])
     lifecycle.add("models", stop=models.stop, requires=["policies"])
@@ -126,6 +125,30 @@ def compose(settings: AppSettings, *, clock: Clock | None = None) -> Application
     lifecycle.add("calls", start=runtime.start, stop=runtime.stop, drain=runtime.drain, requires=needed)
     lifecycle.add("transfers", stop=desk.stop, requires=["calls"])
     return Application(settings, secrets, registry, lifecycle, version("orchestrator-app"))
+
+
+def _keeping(
+    registry: Registry,
+    lifecycle: Lifecycle,
+    settings: AppSettings,
+    secrets: AppSecrets,
+    clock: Clock,
+    redactor: PiiRedactor,
+) -> _Keeping:
+    """Databases, keys, journal and audit, in the order in which they start."""
+    databases = registry.provide(Databases, open_databases(settings))
+    sealer = make_sealer(settings, databases, clock)
+    peers = make_peers(settings, databases)
+    journal = SqlJournal(databases.data, sealer, clock, process=peers.name if peers else "")
+    audit = registry.provide(Auditing, make_audit(settings, secrets, databases, clock, redactor))
+    gaps = registry.provide(GapAudit, GapAudit(audit.sink, clock))
+    lifecycle.add("databases", stop=databases.close)
+    lifecycle.add("tables", start=lambda: prepare(settings, databases), requires=["databases"])
+    lifecycle.add("keys", start=sealer.check, requires=["tables"])
+    lifecycle.add("journal", start=journal.open, stop=journal.close, requires=["keys"])
+    lifecycle.add("audit", start=audit.start, stop=audit.stop, requires=["tables"])
+    lifecycle.add("gaps", stop=gaps.close, requires=["audit"])
+    return _Keeping(journal, peers, audit, gaps)
 
 
 def _provide(
