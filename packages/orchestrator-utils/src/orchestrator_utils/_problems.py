@@ -180,9 +180,12 @@ def _answer(found: _Found, config: ProblemConfig, path: str, correlation_id: str
         headers["WWW-Authenticate"] = config.challenge
     detail = _INTERNAL if ours else found.detail
     extensions: Mapping[str, Detail] = {} if ours else found.extensions
+    invalid = found.invalid
     if config.redactor is not None:
         path, detail = config.redactor.redact_text(path), config.redactor.redact_text(detail)
         extensions = cast("Mapping[str, Detail]", config.redactor.redact(dict(extensions)))
+        # An unknown field's name is the sender's own text.
+        invalid = [cast("Mapping[str, Any]", config.redactor.redact(dict(each))) for each in invalid]
     problem = Problem(
         type=problem_type(found.code),
         title=title_of(found.code),
@@ -193,7 +196,7 @@ def _answer(found: _Found, config: ProblemConfig, path: str, correlation_id: str
         correlation_id=correlation_id,
         extensions=extensions,
     )
-    return Answer(problem=problem, invalid=found.invalid, headers=headers, log_fields=found.log_fields)
+    return Answer(problem=problem, invalid=invalid, headers=headers, log_fields=found.log_fields)
 
 
 def underlying(error: Exception) -> Exception:

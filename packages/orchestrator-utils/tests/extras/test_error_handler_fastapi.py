@@ -403,3 +403,30 @@ async def test_no_body_gets_another_form_of_answer(app, http, query, body):
     exchange = await http(app, path, "POST", {"content-type": "application/json"}, body)
     assert exchange.status in {200, 400, 422}
     assert exchange.status == 200 or exchange.headers["content-type"] == "application/problem+json"
+
+
+def test_the_name_of_an_unknown_field_is_redacted_too() -> None:
+    from fastapi.exceptions import RequestValidationError
+
+    from orchestrator_utils._problems import describe
+
+    class Shouting:
+        def redact_text(self, text, *, call=None):
+            return text.replace("zoe", "[NAME]")
+
+        def redact(self, value, *, call=None):
+            if isinstance(value, str):
+                return self.redact_text(value)
+            if isinstance(value, dict):
+                return {name: self.redact(each) for name, each in value.items()}
+            return [self.redact(each) for each in value] if isinstance(value, list) else value
+
+        def know(self, call, values): ...
+
+        def forget(self, call): ...
+
+    error = RequestValidationError([{"loc": ("body", "zoe@example.org"), "type": "extra_forbidden"}])
+    answer = describe(error, ProblemConfig(redactor=Shouting()), path="/", correlation_id="c-1")
+
+    assert b"zoe" not in answer.body()
+    assert b"[NAME]@example.org" in answer.body()
