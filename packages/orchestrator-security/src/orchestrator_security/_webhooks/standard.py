@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
@@ -35,6 +36,8 @@ from orchestrator_security._webhooks.secret_ring import Credential, HmacRing, We
 
 HeaderPrefix = Literal["webhook", "svix"]
 MOST_SIGNATURES = 16
+_identity = re.compile(r"[!-\-/-~]{1,255}").fullmatch
+"""Printable ASCII without the separator."""
 _PARTS = ("id", "timestamp", "signature")
 _ONE_V1 = len("v1,") + 44
 _BAD_ID = "the id must be 1 to 255 printable ASCII characters without a point"
@@ -92,14 +95,14 @@ class StandardWebhooksVerifier:
         now, found = self._now(), required_headers(request, self._headers)
         delivery_id, stamp, header = found[self._id], found[self._timestamp], found[self._signature]
         signed_at = time_within(stamp, now, self._tolerance)
-        if not _is_identity(delivery_id):
+        if _identity(delivery_id) is None:
             raise WebhookRefused(_BAD_ID)
         content = f"{delivery_id}.{stamp}.".encode() + body
         if self._secrets is not None and len(header) == _ONE_V1 and header.startswith("v1,"):
             key_id = self._secrets.signer(header[3:], content, now).id
         else:
             key_id = self._key_id(header, content, now)
-        return WebhookSender(source=self.source, key_id=key_id, signed_at=signed_at, delivery_id=delivery_id)
+        return WebhookSender(self.source, key_id, signed_at, delivery_id)
 
     def _key_id(self, header: str, content: bytes, now: datetime) -> str:
         shared, public = _signatures(header)
@@ -110,10 +113,6 @@ class StandardWebhooksVerifier:
             signatures = [signature for text in public if (signature := ed25519_signature(text)) is not None]
             matching += self._public_keys.matching(signatures, content)
         return live_ones(matching, now)[0].id
-
-
-def _is_identity(ascii_text: str) -> bool:
-    return 0 < len(ascii_text) <= 255 and "." not in ascii_text and " " not in ascii_text and ascii_text.isprintable()
 
 
 def _signatures(header: str) -> tuple[list[str], list[str]]:
@@ -179,7 +178,7 @@ class StandardWebhooksSigner:
             ValidationError: The id or the time does not have that form.
             ConfigurationError: All secrets and keys have expired.
         """
-        if not (delivery_id.isascii() and _is_identity(delivery_id)):
+        if _identity(delivery_id) is None:
             raise ValidationError(_BAD_ID, details={"field": "delivery_id"})
         stamp = str(int(require_aware(at, "at").timestamp()))
         content = f"{delivery_id}.{stamp}.".encode() + body
