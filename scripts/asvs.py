@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from scripts.parity import PACKAGES, missing_test
+from scripts.ledger import hold_to_its_word, wrong_with
 from scripts.workspace import ROOT
 
 ANSWERS: Final = ("test", "not_applicable", "package")
@@ -102,12 +102,7 @@ def _lines(document: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str, o
 
 def check(requirement: Requirement, root: Path) -> str | None:
     """What is wrong with the answer, if anything is."""
-    if requirement.answer == "test":
-        wrong = missing_test(requirement.value, root)
-    elif requirement.answer == "package":
-        wrong = None if requirement.value in PACKAGES else f"there is no place for a package {requirement.value}"
-    else:
-        wrong = None if requirement.value.strip() else "say why it does not apply"
+    wrong = wrong_with(requirement.answer, requirement.value, root, no_reason="say why it does not apply")
     return f"{requirement.id}: {wrong}" if wrong else None
 
 
@@ -123,15 +118,7 @@ def table(requirements: list[Requirement]) -> str:
 
 def main(file: Path, root: Path = ROOT) -> int:
     """Print the counts, and every answer that does not hold; 1 when there is one."""
-    try:
-        requirements, complaints = read_answers(file.read_text())
-    except tomllib.TOMLDecodeError as error:
-        print(f"{file}: {error}")
-        return 1
-    complaints += [wrong for each in requirements if (wrong := check(each, root)) is not None]
-    print(table(requirements))
-    print("\n".join(complaints) if complaints else "every answer holds")
-    return int(bool(complaints))
+    return hold_to_its_word(file, read_answers, lambda each: check(each, root), table)
 
 
 if __name__ == "__main__":

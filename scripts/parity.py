@@ -8,8 +8,6 @@ without a place in the workspace, an empty reason, two answers or none are error
 
 from __future__ import annotations
 
-import ast
-import functools
 import sys
 import tomllib
 from collections import Counter
@@ -17,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from scripts.layers import LAYERS
-from scripts.workspace import FAMILY, ROOT
+from scripts.ledger import hold_to_its_word, wrong_with
+from scripts.workspace import ROOT
 
 ANSWERS: Final = ("test", "package", "refused")
-PACKAGES: Final = {FAMILY + name.replace("_", "-") for layer in LAYERS for name in layer}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,40 +53,8 @@ def read_ledger(text: str) -> tuple[list[Entry], list[str]]:
 
 def check(entry: Entry, root: Path) -> str | None:
     """What is wrong with the answer, if anything is."""
-    if entry.answer == "test":
-        wrong = missing_test(entry.value, root)
-    elif entry.answer == "package":
-        wrong = None if entry.value in PACKAGES else f"there is no place for a package {entry.value}"
-    else:
-        wrong = None if entry.value.strip() else "say why it is refused"
+    wrong = wrong_with(entry.answer, entry.value, root, no_reason="say why it is refused")
     return f"{entry.kind} {entry.name!r}: {wrong}" if wrong else None
-
-
-def missing_test(test_id: str, root: Path) -> str | None:
-    """Why `path::name` or `path::Class::name` is no test, or None when it is one. Parameters in brackets are not looked at."""
-    path, *names = test_id.partition("[")[0].split("::")
-    file = root / path
-    if not names or not file.name.startswith("test_") or not file.is_file():
-        return f"{test_id} names no test module"
-    if "::".join(names) not in tests_in(file):
-        return f"{path} has no test {'::'.join(names)}"
-    return None
-
-
-@functools.cache
-def tests_in(file: Path) -> frozenset[str]:
-    """The names of a module's test functions, `Class::name` inside classes, read without importing it."""
-    tree = ast.parse(file.read_text())
-    found = set(_functions(tree))
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
-            found |= {f"{node.name}::{name}" for name in _functions(node)}
-    return frozenset(found)
-
-
-def _functions(scope: ast.Module | ast.ClassDef) -> list[str]:
-    functions = [node for node in scope.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return [node.name for node in functions if node.name.startswith("test")]
 
 
 def table(entries: list[Entry]) -> str:
@@ -105,15 +70,7 @@ def table(entries: list[Entry]) -> str:
 
 def main(file: Path, root: Path = ROOT) -> int:
     """Print the counts, and every answer that does not hold; 1 when there is one."""
-    try:
-        entries, complaints = read_ledger(file.read_text())
-    except tomllib.TOMLDecodeError as error:
-        print(f"{file}: {error}")
-        return 1
-    complaints += [wrong for entry in entries if (wrong := check(entry, root)) is not None]
-    print(table(entries))
-    print("\n".join(complaints) if complaints else "every answer holds")
-    return int(bool(complaints))
+    return hold_to_its_word(file, read_ledger, lambda entry: check(entry, root), table)
 
 
 if __name__ == "__main__":
