@@ -16,9 +16,11 @@ from orchestrator_security._pii.words import Line
 
 _S = "[ .\u00a0\u202f/-]"
 _BETWEEN = r"(?:\.(?![\s.])|[ ()/\u00a0\u202f–-])"  # noqa: RUF001 - people write numbers with en dashes
-_NOT_DIGITS = str.maketrans("", "", " .\u00a0\u202f/()+-–")  # noqa: RUF001
+# Digits that stay are in the table too: `translate` asks for each, and one that it does not find costs it an exception.
+_NOT_DIGITS = str.maketrans("0123456789", "0123456789", " .\u00a0\u202f/()+-–")  # noqa: RUF001
 _FEWEST, _MOST = 7, 19
 _MOST_DIALLED = 13
+_FEWEST_WITH_MARKS = 12  # a longer run with fewer figures is rare
 
 _SHAPE = re.compile(
     rf"""(?<![0-9])(?:
@@ -83,9 +85,19 @@ def figures_of(text: str) -> str:
     return text.translate(_NOT_DIGITS)
 
 
-def find(line: Line, start: int, end: int) -> Iterator[Span]:
-    """Spans in a run of figures, from `start` to `end` in the line; what stands around it is read for words only."""
+def find(line: Line, start: int, end: int, found: list[Span]) -> None:
+    """Add the spans in a run of figures, from `start` to `end` in the line; what stands around it is read for words only."""
     text, at = line.text, start
+    run = text[start:end]
+    if run.isdigit() and not run.startswith("00"):  # no mark between them: only one shape fits
+        if _FEWEST <= end - start <= _MOST:
+            _add(text, _plain(line, start, end, run), found)
+        return
+    date = _DATE.match(text, start, end)
+    if date is not None:  # most often the whole run
+        at = date.end()
+    elif end - start < _FEWEST_WITH_MARKS and len(figures_of(run)) < _FEWEST:
+        return
     while (match := _SHAPE.search(text, at, end)) is not None:
         date = _DATE.match(text, match.start(), end)
         if date is not None:
@@ -93,21 +105,25 @@ def find(line: Line, start: int, end: int) -> Iterator[Span]:
             continue
         if match.lastgroup == "row" and len(match.group()) > _LONGEST_ROW:
             # A table; in one of any length people are called by the French way of writing only.
-            yield from (
-                Span(each.start(), each.end(), Kind.PHONE)
-                for each in _FRENCH.finditer(text, match.start(), match.end())
-            )
+            french = _FRENCH.finditer(text, match.start(), match.end())
+            found += [Span(each.start(), each.end(), Kind.PHONE) for each in french]
             at = match.end()
             continue
         span = _judged(line, match)
         if span is not None:
-            extension = _EXTENSION.match(text, span.end) if span.kind is Kind.PHONE else None
-            yield span if extension is None else Span(span.start, extension.end(), span.kind)
+            _add(text, span, found)
             at = span.end
         else:
             # The next group of figures may begin something else; of a row of single figures, as they are spoken, none does.
             first = _GROUPS.search(text, match.start(), end)
             at = match.end() if first is None or _SINGLE.match(match.group()) else first.end()
+
+
+def _add(text: str, span: Span | None, found: list[Span]) -> None:
+    """Add a span, a phone number with its extension."""
+    if span is not None:
+        extension = _EXTENSION.match(text, span.end) if span.kind is Kind.PHONE else None
+        found.append(span if extension is None else Span(span.start, extension.end(), span.kind))
 
 
 def _judged(line: Line, match: re.Match[str]) -> Span | None:

@@ -15,8 +15,9 @@ from orchestrator_security._pii.kinds import Span
 from orchestrator_security._pii.words import Line
 
 _ANCHOR = re.compile("[0-9@]")
-# What ends a word is mapped to a space, character by character, so that places stay what they are.
-_ENDS = {
+# What ends a word is mapped to a space, character by character, so that places stay what they are. Characters that stay are in the table
+# too: `translate` asks for each, and one that it does not find costs it an exception.
+_ENDS = {code: chr(code) for code in range(0x250)} | {
     ord(character): " "
     for character in "\t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u2002\u2003\u2007\u2009\u202f\u3000\"'<>{}[]|;,=`“”„«»"
 }
@@ -115,10 +116,12 @@ def _figures(line: Line, start: int, end: int, found: list[Span]) -> None:
         return
     if line.text.count(".", start, end) >= 3:
         found.extend(network.addresses(line.text, start, end))
+        if found and found[-1].start == start and found[-1].end >= end - 1:
+            return
     if end - start == _DATE_WIDTH and _DATE.match(line.text, start):
         return
     before = len(found)
-    found.extend(numbers.find(line, start, end))
+    numbers.find(line, start, end, found)
     if len(found) == before and line.has_document_word:
         found.extend(codes.documents(line.text, start, end))
 
@@ -129,13 +132,13 @@ def _word(line: Line, start: int, end: int, found: list[Span]) -> None:
     if end - start > _LONGEST_WORD:
         found.extend(codes.tokens(text, start, start + _LONGEST_WORD))
         return
-    if text.find("@", start, end) >= 0:
+    if line.has_at and text.find("@", start, end) >= 0:
         found.extend(network.emails(text, start, end))
     if text.count(":", start, end) >= 2 or text.count(".", start, end) >= 3:
         found.extend(network.addresses(text, start, end))
     if end - start >= _SHORTEST_TOKEN:
         found.extend(codes.tokens(text, start, end))
-    if text.find("/+", start, end) >= 0 or text.find("%2", start, end) >= 0:
+    if line.has_path_number and (text.find("/+", start, end) >= 0 or text.find("%2", start, end) >= 0):
         found.extend(numbers.in_paths(text, start, end))
     codes.ibans(text, start, end, found)
     if line.has_document_word:

@@ -230,7 +230,16 @@ def identifies(told: str) -> bool:
 class Line:
     """A line of text, and which kinds of words are in it at all: asked once, because most lines have none of them."""
 
-    __slots__ = ("_has_id_word", "_has_phone_word", "has_birth_word", "has_document_word", "lower", "text")
+    __slots__ = (
+        "_has_id_word",
+        "_has_phone_word",
+        "has_at",
+        "has_birth_word",
+        "has_document_word",
+        "has_path_number",
+        "lower",
+        "text",
+    )
 
     def __init__(self, text: str) -> None:
         lower = text.lower()
@@ -239,6 +248,9 @@ class Line:
         self.has_document_word = _has(lower, _DOCUMENT_STEMS)
         # The places in `lower` are those in `text` except where a capital becomes two small letters.
         self.has_birth_word = _has(lower, _BIRTH_STEMS) and len(lower) == len(text)
+        self.has_at = "@" in text
+        # A plus at the beginning of a part of a path, or an encoded one.
+        self.has_path_number = "/+" in text or "%2" in text
         self._has_phone_word: bool | None = None
         self._has_id_word: bool | None = None
 
@@ -338,38 +350,10 @@ _ID_STEMS = (
     ),
     *("cidad", "fiscal"),
 )
-_DOCUMENT_STEMS = (
-    *(
-        "pass",
-        "pasaporte",
-        "paspoort",
-        "paszport",
-        "licen",
-        "führerschein",
-        "fuehrerschein",
-        "permis",
-        "conduc",
-        "patente",
-        "rijbewijs",
-    ),
-    *("praw", "condu"),
-)
+_DOCUMENT_STEMS = ("pas", "licen", "hrerschein", "de condu", "patente", "rijbewijs", "praw")
 _BIRTH_STEMS = (
-    "born",
-    "birth",
-    "dob",
-    "d.o.b",
-    "geb",
-    "nac",
-    "naiss",
-    "née",
-    "né le",
-    "ne le",
-    "nee le",
-    "nat",
-    "nasc",
-    "urodz",
-    "gebo",
+    *("born", "birth", "dob", "d.o.b", "geb", "nac", "né", "ne le", "nee le", "naiss", "nato il", "nata il"),
+    *("nasc", "urodz"),
 )
 
 
