@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator_performance.benchmarking import Contender, Report, Sampling, compare
+from orchestrator_performance.benchmarking.selftest import self_test
 
 
 def work(units: int = 20) -> None:
@@ -36,6 +37,14 @@ def test_equals_raise_no_alarm():
 
 def test_a_slow_down_of_five_percent_is_found_within_ten_seconds():
     assert any(change(five_percent_slower, seconds, seconds) == "slower" for seconds in (1, 3, 6))
+
+
+def test_the_command_finds_what_is_planted():
+    told = list[str]()
+    findings = self_test(equals=4, planted=1, stall=0.3, say=told.append)
+    assert [each.name for each in findings if not each.passed] == []
+    assert len(findings) == 4
+    assert len(told) == 3
 
 
 @pytest.mark.soak

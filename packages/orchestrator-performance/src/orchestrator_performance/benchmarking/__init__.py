@@ -2,7 +2,10 @@
 
 `compare` interleaves contenders with a baseline in one process and reports paired ratios with an interval and an A/A control;
 `open_loop` loads an operation at intended times and reports percentiles; `Gate` says what is good enough, and a run on a machine too
-busy to tell is void instead of failed. `python -m orchestrator_performance.benchmarking PATH...` runs files of benchmarks.
+busy to tell is void instead of failed. `orchestrator-bench run PATH...` runs files of benchmarks.
+
+Modules beside this one: `.patterns` (loads that change while they last), `.capacity` (how much is carried), `.resources` (what it costs), `.stored`
+(a run against a stored one) and `.selftest`.
 """
 
 from orchestrator_performance.benchmarking._comparison import acompare, compare

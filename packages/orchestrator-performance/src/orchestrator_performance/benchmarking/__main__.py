@@ -1,4 +1,4 @@
-"""`python -m orchestrator_performance.benchmarking FILE_OR_FOLDER... [--json] [--quick]`."""
+"""`python -m orchestrator_performance.benchmarking FILE_OR_FOLDER... [--json | --markdown] [--save FILE] [--quick]`."""
 
 from __future__ import annotations
 

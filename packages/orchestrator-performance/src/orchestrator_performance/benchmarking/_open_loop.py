@@ -12,6 +12,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from orchestrator_performance.benchmarking._gates import Gate, judge_latency
 from orchestrator_performance.benchmarking._histogram import LatencyHistogram
 from orchestrator_performance.benchmarking._pace import paced
 from orchestrator_performance.benchmarking._reports import GateResult, LatencyReport
+from orchestrator_performance.benchmarking.resources import ResourceUse, Watch, watch
 
 IDLE_TICK = 0.002
 UNFINISHED = "unfinished"
@@ -61,6 +63,7 @@ async def open_loop(
     clock: Clock | None = None,
     idle_seconds: float = 0.5,
     drain: float = 30.0,
+    processes: Sequence[int] | None = None,
 ) -> LatencyReport:
     """Start operations at intended times and measure from these.
 
@@ -68,16 +71,17 @@ async def open_loop(
         name: What is measured; the table's title.
         arrive: One operation. An exception counts as its failure and never stops the load.
         rate: Arrivals per second at one distance; or give `arrivals`.
-        arrivals: Ascending offsets in seconds from the start (`evenly`, `poisson`, your own); cut off after `warmup + seconds`.
+        arrivals: Ascending offsets in seconds from the start (`evenly`, `poisson`, a `Pattern`, your own); cut off after `warmup + seconds`.
         seconds: How long to measure.
         warmup: Seconds of load before that, which are not measured.
         gates: Limits on percentiles. Failed operations fail them too, unless `error_share` allows some.
         clock: Whose time counts; it must be that of the running loop.
         idle_seconds: How long to watch the idle loop, before the load and again after it.
         drain: Seconds after the last arrival until what still runs is cancelled, counted as `unfinished`, and recorded with its age.
+        processes: Ids of those whose use of processor and memory is reported, on the system's clock; this one if not given.
 
     Raises:
-        BenchmarkError: Not exactly one of rate and arrivals, no arrival to measure, or a gate that limits a ratio.
+        BenchmarkError: Not exactly one of rate and arrivals, no arrival to measure, a gate that limits a ratio, or a process that is not there.
     """
     limits, time = _latency_gates(name, gates), clock or SystemClock()
     if (rate is None) == (arrivals is None):
@@ -86,14 +90,15 @@ async def open_loop(
     warm, end = paced(warmup), paced(warmup) + paced(seconds)
     idle = await idle_lag(idle_seconds, time)
     load = _Load(arrive, time, warm)
-    await load.run(itertools.takewhile(lambda offset: offset < end, offsets), drain)
+    # In virtual time nothing is used that would say anything.
+    async with watch(processes) if isinstance(time, SystemClock) else nullcontext(Watch()) as watched:
+        await load.run(itertools.takewhile(lambda offset: offset < end, offsets), drain)
     idle = idle.merged(await idle_lag(idle_seconds, time))
     if not load.arrivals:
         raise BenchmarkError(f"{name}: no operation arrived within the {end - warm:g} s that were to be measured")
     window = end - warm
-    return _report(
-        name, load.measured, idle, limits, load.warmup.failed, max(window, load.took), load.arrivals / window
-    )
+    took = max(window, load.took)
+    return _report(name, load.measured, idle, limits, load.warmup, took, load.arrivals / window, watched.use)
 
 
 async def trials(
@@ -125,7 +130,7 @@ async def trials(
     idle = idle.merged(await idle_lag(idle_seconds, time))
     if not tally.latency.count + tally.failed:
         raise BenchmarkError(f"{name}: there is no input to try")
-    return _report(name, tally, idle, limits, 0, took, None)
+    return _report(name, tally, idle, limits, _Tally(), took, None)
 
 
 async def idle_lag(seconds: float, clock: Clock) -> LatencyHistogram:
@@ -207,9 +212,10 @@ def _report(
     tally: _Tally,
     idle: LatencyHistogram,
     gates: Sequence[Gate],
-    warmup_errors: int,
+    warmup: _Tally,
     took: float,
     rate: float | None,
+    resources: ResourceUse | None = None,
 ) -> LatencyReport:
     count = tally.latency.count + tally.failed - tally.errors[UNFINISHED]
     results: list[GateResult] = []
@@ -222,12 +228,14 @@ def _report(
         tally.latency,
         dict(tally.errors),
         tally.examples,
-        warmup_errors,
+        warmup.failed,
         took,
         rate,
         tally.started_late,
         idle,
         tuple(results),
+        resources,
+        next((f"{kind}: {text}" for kind, text in warmup.examples.items()), ""),
     )
 
 

@@ -10,6 +10,7 @@ from orchestrator_performance.benchmarking import _text as text
 from orchestrator_performance.benchmarking._gates import Gate, Verdict, passed
 from orchestrator_performance.benchmarking._histogram import LatencyHistogram
 from orchestrator_performance.benchmarking._statistics import Estimate
+from orchestrator_performance.benchmarking.resources import ResourceUse
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 Json: TypeAlias = dict[str, JsonValue]
@@ -116,6 +117,17 @@ class Report:
         title = f"{self.name}  [{self.clock} time, {self.rounds} rounds, {self.took:.1f} s]"
         return "\n".join([title, *text.aligned(lines, right=frozenset({1, 2}))])
 
+    def markdown(self) -> str:
+        """The ratios as a table for a README."""
+        lines = [[self.name, "ratio", f"{self.confidence * 100:g} % interval", "gate", "verdict"]]
+        for row in self.rows:
+            if row.role != "control":
+                interval = f"{text.ratio(row.ratio.low)} .. {text.ratio(row.ratio.high)}"
+                shown = ["1", "baseline"] if row.role == "baseline" else [text.ratio(row.ratio.median), interval]
+                gate = str(row.gate) if row.gate else ""
+                lines.append([row.name, *shown, gate, row.verdict or row.change or ""])
+        return text.markdown(lines)
+
     def as_json(self) -> Json:
         """The report for `json.dumps`; `kind` is `comparison`, times are in seconds."""
         return {
@@ -150,11 +162,13 @@ class LatencyReport:
         errors: How often each kind of exception ended an operation; `unfinished` counts those that were given up.
         examples: For each kind of exception, the text of the first.
         warmup_errors: Failed operations before the measurement; in no other figure.
+        warmup_example: The text of the first of them.
         seconds: The measured time; longer than asked for if operations ended after it.
         rate: Intended arrivals per second; None where one operation followed the other.
         started_late: How late the operations were started, which is part of their latency.
         idle: The event loop's lag without load, before and after.
         gates: Each gate's result.
+        resources: What this process, or those that were named, used meanwhile; None where nothing was watched.
     """
 
     name: str
@@ -167,6 +181,8 @@ class LatencyReport:
     started_late: LatencyHistogram
     idle: LatencyHistogram
     gates: tuple[GateResult, ...] = ()
+    resources: ResourceUse | None = None
+    warmup_example: str = ""
 
     @property
     def failed(self) -> int:
@@ -207,12 +223,21 @@ class LatencyReport:
             f"{count} x {kind}: {self.examples.get(kind, '')}".rstrip(": ") for kind, count in self.errors.items()
         ]
         if self.warmup_errors:
-            failures.append(f"{self.warmup_errors} operations failed in the warm-up")
+            told = f": {self.warmup_example}" if self.warmup_example else ""
+            failures.append(f"{self.warmup_errors} operations failed in the warm-up{told}")
         gates = [
             f"{each.gate}: {each.verdict} ({text.duration(each.seconds)}, idle {text.duration(each.idle)})"
             for each in self.gates
         ]
-        return "\n".join([title, *text.aligned([heading, *lines], right=frozenset(range(1, 7))), *failures, *gates])
+        used = [] if self.resources is None else [f"used {self.resources.line()}"]
+        figures = text.aligned([heading, *lines], right=frozenset(range(1, 7)))
+        return "\n".join([title, *figures, *used, *failures, *gates])
+
+    def markdown(self) -> str:
+        """The figures as a table for a README."""
+        heading = [self.name, *(f"p{percent:g}" for percent in PERCENTILES), "max", "done", "failed"]
+        figures = [text.duration(self.latency.percentile(percent)) for percent in (*PERCENTILES, 100.0)]
+        return text.markdown([heading, ["latency", *figures, str(self.count), str(self.failed)]])
 
     def as_json(self) -> Json:
         """The report for `json.dumps`; `kind` is `latency`, times are in seconds."""
@@ -224,6 +249,7 @@ class LatencyReport:
             "errors": dict(self.errors),
             "examples": dict(self.examples),
             "warmup_errors": self.warmup_errors,
+            "warmup_example": self.warmup_example,
             "seconds": self.seconds,
             "rate": self.rate,
             "achieved_rate": self.achieved_rate,
@@ -231,6 +257,7 @@ class LatencyReport:
             "started_late": percentiles(self.started_late),
             "idle": percentiles(self.idle),
             "histogram": self.latency.as_json(),
+            "resources": None if self.resources is None else self.resources.as_json(),
             "passed": self.passed,
             "gates": [
                 {"gate": each.gate.as_json(), "verdict": each.verdict, "seconds": each.seconds, "idle": each.idle}

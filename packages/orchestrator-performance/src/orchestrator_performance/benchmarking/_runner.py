@@ -62,7 +62,7 @@ def run_main(benches: Callable[[], Iterable[Bench]], argv: Sequence[str] | None 
         As `main`.
     """
     options = _parser(paths=False).parse_args(argv)
-    return _run([("", benches)], as_json=options.json, quick=options.quick)
+    return _run([("", benches)], options)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,26 +74,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 if no gate failed (void ones are counted), 1 if one did, 2 if a path, a file or a benchmark is broken.
     """
-    options = _parser(paths=True).parse_args(argv)
+    return run_files(_parser(paths=True).parse_args(argv))
+
+
+def run_files(options: argparse.Namespace) -> int:
+    """Run what `add_options` has read; answers as `main`."""
     try:
         files = list(_files(options.paths))
     except BenchmarkError as error:
         _say(error.message)
         return BROKEN
-    return _run([(str(file), partial(_load, file)) for file in files], as_json=options.json, quick=options.quick)
+    return _run([(str(file), partial(_load, file)) for file in files], options)
 
 
 def _parser(*, paths: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Run benchmarks and judge their gates.")
+    add_options(parser, paths=paths)
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser, *, paths: bool) -> None:
+    """The options of a run."""
     if paths:
         parser.add_argument(
             "paths", nargs="+", type=Path, help="a benchmark file, or a folder with bench_*.py below it"
         )
-    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    shown.add_argument("--markdown", action="store_true", help="tables for a README")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="keep the run as JSON, to compare later ones with it")
     parser.add_argument(
         "--quick", action="store_true", help="a tenth of the time: to try a benchmark out, not to judge by"
     )
-    return parser
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -128,17 +140,24 @@ def _load(path: Path) -> Iterable[Bench]:
     return cast("Iterable[Bench]", benches())
 
 
-def _run(sources: Sequence[tuple[str, Callable[[], Iterable[Bench]]]], *, as_json: bool, quick: bool) -> int:
+def _run(sources: Sequence[tuple[str, Callable[[], Iterable[Bench]]]], options: argparse.Namespace) -> int:
     outcome = _Outcome()
-    with pace(QUICK if quick else 1.0):
+    show = None if options.json else _markdown if options.markdown else _table
+    with pace(QUICK if options.quick else 1.0):
         for source, benches in sources:
             listed = _attempt(source, partial(_listed, benches), outcome) or ()
             for number, bench in enumerate(listed, 1):
                 label = f"{source} [{number}/{len(listed)}] {_name(bench)}".strip()
-                _run_one(label, bench, outcome, show=not as_json)
-    if as_json:
-        document = {"reports": [report.as_json() for report in outcome.reports], "exit": outcome.code}
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+                _run_one(label, bench, outcome, show)
+    document = json.dumps({"reports": [report.as_json() for report in outcome.reports], "exit": outcome.code}, indent=2)
+    if options.json:
+        sys.stdout.write(document + "\n")
+    if options.save is not None:
+        try:
+            options.save.write_text(document + "\n")
+        except OSError as error:
+            _say(f"the run cannot be kept: {error}")
+            outcome.broken += 1
     _say(
         f"{len(outcome.reports)} reports: {outcome.failed} failed, {outcome.void} void; {outcome.broken} benchmarks broken"
     )
@@ -149,15 +168,23 @@ def _listed(benches: Callable[[], Iterable[Bench]]) -> Sequence[Bench]:
     return tuple(benches())
 
 
-def _run_one(label: str, bench: Bench, outcome: _Outcome, *, show: bool) -> None:
+def _table(report: AnyReport) -> str:
+    return report.table()
+
+
+def _markdown(report: AnyReport) -> str:
+    return report.markdown()
+
+
+def _run_one(label: str, bench: Bench, outcome: _Outcome, show: Callable[[AnyReport], str] | None) -> None:
     started = time.monotonic()
     _say(f"{label} ...")
     reports = _attempt(label, partial(_measured, bench), outcome)
     if reports is None:
         return
     outcome.reports += reports
-    if show:
-        sys.stdout.write("".join(f"{report.table()}\n\n" for report in reports))
+    if show is not None:
+        sys.stdout.write("".join(f"{show(report)}\n\n" for report in reports))
         sys.stdout.flush()
     _say(f"{label} took {time.monotonic() - started:.1f} s")
 

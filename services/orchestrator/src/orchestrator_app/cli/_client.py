@@ -309,7 +309,10 @@ async def _drop(stream: asyncio.StreamReader) -> None:
 
 
 @asynccontextmanager
-async def client_for(service: Service, livekit: LiveKitKey | None = None) -> AsyncGenerator[CallClient, None]:
+async def client_for(
+    service: Service, livekit: LiveKitKey | None = None, *, connections: int = 100
+) -> AsyncGenerator[CallClient, None]:
     """A client of a running service for as long as the context lasts."""
-    async with create_client(HttpClientConfig(base_url=service.url, read_timeout=20.0)) as http:
+    config = HttpClientConfig(base_url=service.url, read_timeout=20.0, pool_timeout=20.0, max_connections=connections)
+    async with create_client(config) as http:
         yield CallClient(service, http, livekit, SystemClock())

@@ -1,0 +1,1 @@
+"""What `orchestrator_performance.caching` is made of."""

@@ -1,0 +1,1 @@
+"""One module per external system, imported only when it is chosen."""

@@ -1,0 +1,1 @@
+"""What `orchestrator_performance.memory_optimizer` is made of."""

@@ -1,0 +1,1 @@
+"""What `orchestrator_performance.monitor` is made of."""

@@ -1,0 +1,1 @@
+"""What `orchestrator_performance.connection_pools` is made of."""
