@@ -1,6 +1,6 @@
 """What the tests of a run came to, from the JUnit files that pytest wrote.
 
-    python -m scripts.reports .nox/reports .nox/sessions.json
+    python -m scripts.reports .nox/reports .nox/sessions.json [.nox/more-sessions.json ...]
 
 prints the sessions of nox and, on the last line, `N passed, N failed`. A session that failed without a failing test (lint, types, …) counts as
 one failure, so the line says 0 failed only when everything passed.
@@ -65,15 +65,16 @@ def summarise(sessions: Iterable[dict[str, object]], totals: dict[str, Totals]) 
     return lines, total
 
 
-def main(reports: Path, sessions_file: Path) -> int:
-    """Print the summary; 1 when something failed, was skipped, or nothing ran."""
-    sessions: list[dict[str, object]] = (
-        json.loads(sessions_file.read_text())["sessions"] if sessions_file.exists() else []
-    )
+def main(reports: Path, *runs: Path) -> int:
+    """Print the summary; 1 when something failed, was skipped, or a run of nox left no report of its sessions."""
+    missing = [file for file in runs if not file.exists()]
+    sessions: list[dict[str, object]] = [
+        session for file in runs if file not in missing for session in json.loads(file.read_text())["sessions"]
+    ]
     lines, total = summarise(sessions, read_reports(reports))
     print("\n".join(lines))
-    if not sessions:
-        print("nox wrote no report of its sessions")
+    for file in missing:
+        print(f"nox wrote no report of its sessions to {file.name}")
         total += Totals(failed=1)
     if total.skipped:
         print(f"{total.skipped} skipped")
@@ -82,4 +83,4 @@ def main(reports: Path, sessions_file: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(*map(Path, sys.argv[1:])))

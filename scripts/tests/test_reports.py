@@ -58,3 +58,15 @@ def test_a_run_that_never_was_is_a_failure(run):
     status, lines = run(None)
     assert status == 1
     assert lines[-1] == "0 passed, 1 failed"
+
+
+def test_the_sessions_of_two_runs_are_one_list_and_a_missing_one_is_a_failure(tmp_path, capsys):
+    (tmp_path / "tests.calls.xml").write_text(GOOD)
+    (tmp_path / "browser.console.xml").write_text(GOOD)
+    files = [tmp_path / "sessions.json", tmp_path / "more.json"]
+    for file, name in zip(files, ("tests", "browser"), strict=True):
+        file.write_text(json.dumps({"sessions": [{"name": name, "result": "success"}]}))
+    assert main(tmp_path, *files) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 passed, 0 failed"
+    files[1].unlink()
+    assert main(tmp_path, *files) == 1
