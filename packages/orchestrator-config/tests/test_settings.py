@@ -317,6 +317,21 @@ def test_two_old_names_that_disagree_are_refused_and_equal_ones_are_not():
         load(App, sources=[Environment({"HOST_A": "x", "HOST_B": "y"}, prefix="APP_")], aliases=aliases)
 
 
+def test_an_alias_may_stand_for_a_member_of_a_table():
+    class Doors(Settings):
+        secrets: Mapping[str, SecretStr] = {}
+        name: str = ""
+
+    loaded = load(
+        Doors, sources=[Environment({"OLD_SECRET": "s-1"}, prefix="APP_")], aliases={"OLD_SECRET": "secrets.earlier"}
+    )
+    assert loaded.value.secrets["earlier"].get_secret_value() == "s-1"
+    assert "set APP_SECRETS__EARLIER instead" in str(loaded.warnings[0])
+    for wrong in ("name.earlier", "secrets."):
+        with pytest.raises(ConfigurationError, match="do not exist"):
+            load(Doors, aliases={"OLD_SECRET": wrong})
+
+
 def test_an_alias_for_a_setting_that_does_not_exist_is_the_programs_own_fault():
     with pytest.raises(ConfigurationError, match=r"OLD = database.hots.*database.host"):
         load(App, aliases={"OLD": "database.hots"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -263,3 +264,13 @@ def test_a_redactor_that_is_never_told_to_forget_stays_small() -> None:
         redactor.know(f"call-{number}", ["Quentin Zyx"])
     assert redactor.redact_text("Zyx", call="call-0") == "Zyx"
     assert redactor.redact_text("Zyx", call="call-10000") == "[KNOWN]"
+
+
+def test_what_is_replaced_is_counted_by_kind_and_never_shown():
+    told = Counter[str]()
+    redactor = PiiRedactor(observe=lambda kind: told.update([kind]))
+
+    redactor.redact_text("write to zoe@example.org or max@example.org from 203.0.113.9")
+    redactor.redact({"note": "nothing to see"})
+
+    assert told == {"EMAIL": 2, "IP": 1}

@@ -18,7 +18,7 @@ from orchestrator_config._problems import note_crash, note_errors
 from orchestrator_config._references import Wanted, resolve
 from orchestrator_config._report import SettingsError
 from orchestrator_config._shape import Shape, group_shape, static_paths
-from orchestrator_config._sources import Environment, Source, read_source, require_sources
+from orchestrator_config._sources import Environment, Source, read_source, require_sources, shape_at
 from orchestrator_config._variables import variable_for
 from orchestrator_kernel.exceptions import ConfigurationError
 
@@ -95,11 +95,21 @@ def draft(model: type[M], sources: Iterable[Source], aliases: Mapping[str, str])
 
 def _alias_paths(aliases: Mapping[str, str], shape: Shape) -> dict[str, SettingPath]:
     by_text = {render_path(path): path for path in static_paths(shape)}
-    unknown = [f"{old} = {path}" for old, path in aliases.items() if path not in by_text]
+    found = {old: _alias_path(text, by_text, shape) for old, text in aliases.items()}
+    unknown = [f"{old} = {aliases[old]}" for old, path in found.items() if path is None]
     if unknown:
         near = nearest(unknown[0].partition(" = ")[2], by_text)
         hint = f"; the nearest setting to the first is {near}" if near else ""
         raise ConfigurationError(
             f"aliases for settings that do not exist: {', '.join(unknown)}{hint}", code="alias_unknown"
         )
-    return {old: by_text[path] for old, path in aliases.items()}
+    return {old: path for old, path in found.items() if path is not None}
+
+
+def _alias_path(text: str, by_text: Mapping[str, SettingPath], shape: Shape) -> SettingPath | None:
+    """A setting, or a member of a table whose members are free to name."""
+    if text in by_text:
+        return by_text[text]
+    table, _, member = text.rpartition(".")
+    path = by_text.get(table)
+    return (*path, member) if path is not None and member and shape_at(path, shape).table is not None else None

@@ -85,6 +85,7 @@ class PiiRedactor:
         tenant: str = "",
         contexts: Mapping[str, RedactionRules] | None = None,
         finders: Sequence[Callable[[str], Iterable[Span]]] = (),
+        observe: Callable[[Kind], None] | None = None,
     ) -> None:
         """Set up.
 
@@ -94,6 +95,7 @@ class PiiRedactor:
             tenant: Whose pseudonyms they are; other tenants' differ.
             contexts: Rules for single purposes (`audit_log`, `export`), see `within`.
             finders: Asked for more spans in each line, for example a `PresidioFinder` for free names.
+            observe: Told the kind of everything that is replaced, for a counter; never what it was.
 
         Raises:
             ConfigurationError: A rule hashes and there is no key, or the key is too short.
@@ -101,6 +103,7 @@ class PiiRedactor:
         self._rules = rules or RedactionRules()
         self._contexts = dict(contexts or {})
         self._finders = tuple(finders)
+        self._observe = observe
         self._key = key
         self._pseudonyms = None if key is None else Pseudonyms(key, tenant)
         if key is None and any(each.needs_key for each in (self._rules, *self._contexts.values())):
@@ -205,6 +208,8 @@ class PiiRedactor:
         parts: list[str] = []
         at = 0
         for start, end, kind in found:
+            if self._observe is not None:
+                self._observe(kind)
             parts += (text[at:start], rendered(text[start:end], kind, self._rules.level(kind), self._pseudonyms))
             at = end
         parts.append(text[at:])

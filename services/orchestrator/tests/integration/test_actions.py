@@ -109,6 +109,7 @@ async def test_an_action_is_asked_for_and_then_its_outcome_is_told_with_the_answ
         assert ("done" in spoken) is (word == "done")
     models = [each for each in world.asked if each.path == "/v1/chat/completions"]
     assert {each.headers["authorization"] for each in models} == {"Bearer model-key"}
+    assert {each.json["model"] for each in models} == {"m"}
     booked = [each for each in world.asked if each.path == "/book"]
     assert {each.json["data"]["arguments"]["guests"] for each in booked} == {4}
 

@@ -1,0 +1,57 @@
+"""What is over is dropped, an hour after the other: deliveries that no sender repeats any more, and what the audit log has kept for long enough."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.ports import Clock
+
+__all__ = ["Housekeeping"]
+
+logger = logging.getLogger(__name__)
+
+EVERY: Final = 3600.0
+
+
+class Housekeeping:
+    """Runs jobs at start and then every hour; a job that fails is tried again with the next round.
+
+    Args:
+        jobs: By what they drop; each answers how many.
+        clock: Of the waits.
+    """
+
+    def __init__(self, jobs: Mapping[str, Callable[[], Awaitable[int]]], clock: Clock) -> None:
+        self._jobs = jobs
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="housekeeping")
+
+    async def stop(self) -> None:
+        """Stop, in the middle of a job if need be."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def run_once(self) -> None:
+        """Every job once."""
+        for name, job in self._jobs.items():
+            try:
+                dropped = await job()
+            except OrchestratorError as error:
+                logger.warning("housekeeping failed", extra={"job": name, "code": error.code})
+            else:
+                if dropped:
+                    logger.info("housekeeping", extra={"job": name, "dropped": dropped})
+
+    async def _run(self) -> None:
+        while True:
+            await self.run_once()
+            await self._clock.sleep(EVERY)
