@@ -261,7 +261,7 @@ def budget(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """The benchmarks of each package: paired ratios to a named baseline."""
-    sync(session, "test", "demo")
+    sync(session, "test", "demo", "caches")
 
     def check(member: workspace.Member) -> None:
         session.run("python", "-m", "orchestrator_performance.benchmarking", str(member.folder / "benchmarks"))
@@ -325,6 +325,30 @@ def oracle(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def promtool(session: nox.Session) -> None:
+    """Prometheus's own tools judge what we write for them (Debian's package `prometheus`): rules and their tests, metrics, queries."""
+    sync(session, "test")
+
+    def check(member: workspace.Member) -> None:
+        pytest(session, member.short, str(member.folder / "promtool"))
+
+    for_each(session, [member for member in selected(session) if (member.folder / "promtool").is_dir()], check)
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """The operators' page in Debian's chromium: speed, accessibility, a call that is heard. Pictures are kept in .nox/screenshots."""
+    if shutil.which("chromium") is None:
+        session.error("there is no chromium: apt-get install chromium")
+    sync(session, "test", "browser")
+
+    def check(member: workspace.Member) -> None:
+        pytest(session, member.short, str(member.folder / "browser"))
+
+    for_each(session, [member for member in selected(session) if (member.folder / "browser").is_dir()], check)
+
+
+@nox.session(default=False)
 def schemathesis(session: nox.Session) -> None:
     """Requests made from the whole OpenAPI document against the running application: every answer is one that the document lists."""
     sync(session, "demo", "schemathesis")
@@ -363,23 +387,64 @@ def canary(session: nox.Session) -> None:
     pytest(session, "canary", "-o", "faulthandler_timeout=0", "services/orchestrator/canary", *session.posargs)
 
 
+PUBLIC_PATHS = (
+    *(
+        "/healthz",
+        "/health/live",
+        "/health/ready",
+        "/.well-known/jwks.json",
+        "/auth/login",
+        "/auth/login/second-factor",
+    ),
+    *("/auth/refresh", "/auth/password/reset", "/auth/password/set"),
+)
+
+
+@nox.session(default=False)
+def authz(session: nox.Session) -> None:
+    """Every endpoint of the running application asked by everybody: the answer is the one that its rule declares. Prints how many there were."""
+    sync(session, "test", "demo")
+    pytest(session, "authz", "-s", "-o", "faulthandler_timeout=0", "services/orchestrator/authz", *session.posargs)
+
+
+@nox.session(default=False)
+def openbao(session: nox.Session) -> None:
+    """The Vault client against a real OpenBao: sealed, killed, rotated, expired."""
+    sync(session, "test")
+    pytest(session, "openbao", "packages/orchestrator-auth/tests/extras/test_vault.py", *session.posargs)
+
+
 @nox.session(default=False)
 def pentest(session: nox.Session) -> None:
-    """The penetration tester against the running application: no flaw."""
+    """The penetration tester against the running application, as people of two tenants and as its administrator: no flaw."""
     sync(session, "demo")
+    people = [
+        each for name in ("operator:{token}", "admin:{admin}", "zoe:{zoe}", "bob:{bob}") for each in ("--as", name)
+    ]
     attack = [
         "orchestrator-pentest",
         "{url}",
-        "--as",
-        "operator:{token}",
+        "--openapi",
+        "{openapi}",
+        *people,
         "--privileged",
         "operator",
+        "--privileged",
+        "admin",
+    ]
+    attack += [
+        "--expired",
+        "{expired}",
+        "--refresh",
+        "{refresh}",
+        "--admin-path",
+        "/resilience",
         "--webhook",
         "{webhook}",
     ]
     attack += ["--websocket", "/v1/calls/{call}/events"]
-    attack += [each for path in ("/healthz", "/health/live", "/health/ready") for each in ("--public", path)]
-    run = ["python", "-m", "scripts.running_app", *attack, *session.posargs]
-    # Slower than the limits of requests; the check of these comes last, as fast as it can.
-    session.run(*run, "--rate", "15", "--skip", "rate-limit")
-    session.run(*run, "--rate", "200", "--only", "rate-limit")
+    attack += [each for path in PUBLIC_PATHS for each in ("--public", path)]
+    run = ["python", "-m", "scripts.running_app", "--production"]
+    # A limit that is reached hides what lies behind it; the check of the limits comes last, as fast as it can.
+    session.run(*run, "--unlimited", *attack, *session.posargs, "--rate", "50", "--skip", "rate-limit")
+    session.run(*run, *attack, *session.posargs, "--rate", "200", "--only", "rate-limit")

@@ -1,9 +1,10 @@
 """Run a program against the application, which is started for it on a free loopback port and ended after it.
 
-    python -m scripts.running_app [--unlimited] schemathesis run {url}/openapi.json -H "Authorization: Bearer {token}"
+    python -m scripts.running_app [--unlimited] [--production] schemathesis run {url}/openapi.json -H "Authorization: Bearer {token}"
 
 In the program's arguments, and in the file that `--template FILE OUT` fills, `{url}`, `{token}` (the operator's), `{key}` (the static key of media
-agents), `{call}` and `{tenant}` (a call that exists) are replaced. The exit code is the program's.
+agents), `{call}` and `{tenant}` (a call that exists), and the tokens of `scripts.app_people` are replaced: `{admin}`, `{zoe}` and `{bob}` (administrators of the
+tenants default and garden), `{staff}`, `{refresh}`, `{expired}`, `{service}` (an API key); `{openapi}` and `{webhook}` are files. The exit code is the program's.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from scripts.app_people import make_people
+
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 CALL = "call-to-look-at"
 # Whoever looks for mistakes asks fast; the limits have tests of their own.
 LIMITS = {
     f"ORCHESTRATOR_RESILIENCE__RATE_LIMITS__{name}": "1000000/minute"
-    for name in ("ANONYMOUS", "AUTHENTICATED", "CALLS", "WEBHOOKS", "TWILIO", "EVENTS", "MEDIA")
+    for name in ("ANONYMOUS", "SIGN_IN", "PASSWORDS", "AUTHENTICATED", "CALLS", "WEBHOOKS", "TWILIO", "EVENTS", "MEDIA")
 }
+FLAGS = {"--unlimited": LIMITS, "--production": {"ORCHESTRATOR_ENVIRONMENT": "production"}}
 
 
 @contextmanager
@@ -39,7 +43,12 @@ def running(folder: Path, variables: Mapping[str, str] | None = None) -> Generat
         "ORCHESTRATOR_SECURITY__ACCESS_TOKEN": token,
         "ORCHESTRATOR_AGENTS__BEARER_KEY": key,
         "ORCHESTRATOR_AGENTS__SECRETS__FIRST": agent,
+        "ORCHESTRATOR_SECURITY__ROOT_KEY": secrets.token_urlsafe(32),
         "ORCHESTRATOR_LOG__FORMAT": "json",
+        # Whoever looks for mistakes looks longer than an access token usually lasts.
+        "ORCHESTRATOR_AUTH__ACCESS_MINUTES": "240",
+        "ORCHESTRATOR_TENANTS__DEFAULT__NAME": "The Default House",
+        "ORCHESTRATOR_TENANTS__GARDEN__NAME": "The Garden",
         **(variables or {}),
     }
     serve = ("serve", "--host", "127.0.0.1", "--port", "0", "--json", "--data", str(folder / "data"))
@@ -57,8 +66,10 @@ def running(folder: Path, variables: Mapping[str, str] | None = None) -> Generat
             if not line:
                 raise SystemExit(f"the application did not start:\n{(folder / 'app.log').read_text()[-2000:]}")
             places = {"url": json.loads(line)["url"], "token": token, "key": key, "call": CALL, "tenant": "default"}
+            places |= make_people(environment, folder / "data")
             _begin_a_call(places)
             places["webhook"] = str(_signed_event(folder, agent))
+            places["openapi"] = str(_document(folder, places))
             yield places
         finally:
             process.terminate()
@@ -78,6 +89,16 @@ def _begin_a_call(places: Mapping[str, str]) -> None:
     )
     with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
         answer.read()
+
+
+def _document(folder: Path, places: Mapping[str, str]) -> Path:
+    request = urllib.request.Request(
+        f"{places['url']}/openapi.json", headers={"authorization": f"Bearer {places['token']}"}
+    )
+    file = folder / "openapi.json"
+    with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
+        file.write_bytes(answer.read())
+    return file
 
 
 def _signed_event(folder: Path, agent: str) -> Path:
@@ -106,9 +127,10 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         given = list(arguments)
-        unlimited = given[:1] == ["--unlimited"]
-        given = given[unlimited:]
-        with running(folder, LIMITS if unlimited else {}) as places:
+        variables: dict[str, str] = {}
+        while given and given[0] in FLAGS:
+            variables |= FLAGS[given.pop(0)]
+        with running(folder, variables) as places:
             if given[:1] == ["--template"]:
                 _, template, out = given[:3]
                 Path(out).write_text(filled(Path(template).read_text(), places))

@@ -76,7 +76,8 @@ def ours(policy: Policy, request: Request) -> bool:
     else:
         shown = None if request.factor_age is None else NOW - timedelta(seconds=request.factor_age)
         actor = UserContext(user_id="me", tenant=request.home, permissions=held, second_factor_at=shown)
-    return policy.decide(actor, request.permission, tenant=request.tenant, owner=request.owner, now=NOW).allowed
+    owner = actor.id if request.owner == "me" else request.owner
+    return policy.decide(actor, request.permission, tenant=request.tenant, owner=owner, now=NOW).allowed
 
 
 def definitions(source: PolicySource) -> Iterator[tuple[str, str, RoleDefinition]]:

@@ -55,7 +55,7 @@ async def test_a_key_opens_its_scopes_in_its_tenant() -> None:
     world = World()
     made = await world.made()
     service = await world.keys.verify(made.text)
-    assert (service.id, service.key_id, service.tenant) == ("billing", made.key.id, "hotel-7")
+    assert (service.id, service.key_id, service.tenant) == ("service:billing", made.key.id, "hotel-7")
     assert service.may("call:view")
     assert not service.may("call:start")
     assert not service.may_access("hotel-8")

@@ -152,7 +152,7 @@ async def test_a_service_gets_in_with_a_key(world: World, header) -> None:
     gate, key = Gate(world), await world.key("call:view")
     value = key if header == "X-API-Key" else f"ApiKey {key}"
     assert (await gate.ask(headers=[(header, value)]))[0] == 200
-    assert gate.app.scopes[0]["principal"].id == "billing"
+    assert gate.app.scopes[0]["principal"].id == "service:billing"
 
 
 async def test_a_browser_gets_in_with_its_cookie(world: World) -> None:

@@ -5,25 +5,24 @@ from __future__ import annotations
 import asyncio
 import itertools
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator_calls._sharing import SNAPSHOT_EVENTS
-from orchestrator_calls._snapshot import dump
-from orchestrator_calls._steps import to_json
-from orchestrator_calls.call import Call
+from orchestrator_calls.decide import Policy
 from orchestrator_calls.dialogue import ScriptedResponder, load_script
 from orchestrator_calls.engine import create_engine
-from orchestrator_calls.events import ORCHESTRATOR, CallState, Event, EventType
-from orchestrator_calls.journal import Snapshot
+from orchestrator_calls.events import CallState, Event, EventType
+from orchestrator_calls.journal import MemoryJournal, Snapshot
 from orchestrator_calls.migrations import HISTORY
 from orchestrator_calls.notices import Notice, TurnTimed
-from orchestrator_calls.responder import Remember, Say
+from orchestrator_calls.responder import Remember, Say, Step, TurnContext
 from orchestrator_calls.runtime import CallRuntime
 from orchestrator_calls.sql_journal import SqlJournal
+from orchestrator_kernel import virtual_time
 from orchestrator_kernel.ports import Json, SystemClock
+from orchestrator_kernel.virtual_time import LoopClock
 from orchestrator_performance.benchmarking import Bench, Contender, Gate, LatencyReport, Report, acompare, open_loop
 from orchestrator_secrets.envelope import EnvelopeSealer, MasterKeyFile, MemoryKeyStore
 from orchestrator_utils.tts_client import EmbeddedVoice
@@ -34,6 +33,8 @@ SECONDS_PER_TURN = 5.0
 SECONDS = 30.0
 TEXT_CALLS = 1000
 LONG_EVENTS = 100_000
+HOURS = 8
+EVENTS_PER_TURN = 6
 QUESTIONS = ("what time is breakfast", "when is check-in", "is there a spa", "do you have parking")
 
 clock = SystemClock()
@@ -229,51 +230,46 @@ async def a_thousand_text_calls() -> LatencyReport:
             )
 
 
-def long_call() -> tuple[list[Event], int, bytes]:
-    """The events of a call of eight hours, and the last snapshot that its actor would have kept: up to which place, and what."""
-    call, events = Call("long", TENANT), list[Event]()
+class Breakfast:
+    """The quickest responder."""
 
-    def add(made: Event) -> None:
-        events.append(made)
-        call.apply(replace(made, position=len(events)))
-
-    add(event(EventType.CALL_STARTED, "long", 1, caller="+49301", language="en-US"))
-    sequence = 1
-    while len(events) < LONG_EVENTS:
-        for final in (False, False, True):
-            sequence += 1
-            said = event(EventType.TRANSCRIPTION, "long", sequence, text="when is breakfast", final=final)
-            add(said)
-        for kind, key, payload in answer(said.id):
-            own = event(kind, "long", 0, **payload)
-            add(replace(own, id=f"long/{kind.value}/{key}", source=ORCHESTRATOR, sequence=None))
-        if len(events) % SNAPSHOT_EVENTS < 6 and len(events) < LONG_EVENTS - SNAPSHOT_EVENTS:
-            call.compact(len(events))
-            position, data = len(events), dump(call, {"agent": (sequence + 1, [])})
-    return events, position, data
+    async def respond(self, context: TurnContext) -> AsyncGenerator[Step, None]:
+        yield Say("Breakfast is from seven to half past ten.", "en-US")
+        yield Remember({"last": context.turn})
 
 
-def answer(turn: str) -> list[tuple[EventType, str, dict[str, Json]]]:
-    steps: list[Json] = [
-        to_json(Say("Breakfast is from seven to half past ten.", "en-US")),
-        to_json(Remember({"last": turn})),
-    ]
-    return [
-        (EventType.TURN_OPENED, turn, {"turn": turn, "kind": "speech", "inputs": [turn], "text": "when is breakfast"}),
-        (EventType.TURN_ANSWERED, turn, {"turn": turn, "steps": steps}),
-        (EventType.TURN_CLOSED, turn, {"turn": turn, "outcome": "answered", "reason": "", "handed_over": True}),
-    ]
+async def eight_hours() -> tuple[list[Event], Snapshot]:
+    """A call of eight hours and 100,000 events, on virtual time: its journal, and the last snapshot that its actor kept."""
+    there, clock = MemoryJournal(LoopClock()), LoopClock()
+    policy = Policy(max_duration=2 * HOURS * 3600)
+    sequences = itertools.count(1)
+
+    async def tell(runtime: CallRuntime, kind: EventType, **payload: Json) -> None:
+        made = replace(
+            event(kind, "long", next(sequences), **payload), occurred_at=clock.now(), received_at=clock.now()
+        )
+        await runtime.submit(made, wait=5.0 if payload.get("final", True) else 0.0)
+
+    async with CallRuntime(journal=there, responder=lambda _: Breakfast(), clock=clock, policy=policy) as runtime:
+        await tell(runtime, EventType.CALL_STARTED, caller="+49301", language="en-US")
+        for _ in range(LONG_EVENTS // EVENTS_PER_TURN):
+            for final in (False, False, True):
+                await tell(runtime, EventType.TRANSCRIPTION, text="when is breakfast", final=final)
+            await asyncio.sleep(HOURS * 3600 * EVENTS_PER_TURN / LONG_EVENTS)
+    snapshot = await there.snapshot("long")
+    assert snapshot is not None
+    return list(await there.read("long")), snapshot
 
 
 async def resume_of_a_long_call() -> LatencyReport:
     """A journal of 100,000 events of one call: journal open to the first event handled."""
     with tempfile.TemporaryDirectory() as folder:
-        events, position, data = long_call()
+        events, snapshot = await asyncio.to_thread(virtual_time.run, eight_hours())
         async with journal(Path(folder), "long") as kept:
             await kept.bind(TENANT, "long")
             for start in range(0, len(events), 5000):
                 await kept.append(events[start : start + 5000])
-            await kept.save("long", Snapshot(position, data))
+            await kept.save("long", snapshot)
             await kept.mark("long", CallState.ACTIVE)
             keys = kept._sealer
         responder = ScriptedResponder(load_script())

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from orchestrator_calls.call import fold
 from orchestrator_calls.events import Event
-from orchestrator_calls.responder import HangUp, Note, Say, Transfer
+from orchestrator_calls.responder import HangUp, Note, Remember, Say, Transfer
 from orchestrator_calls.transcript import as_json, as_text, turn_as_json
 
 
@@ -74,6 +74,24 @@ def test_the_json_holds_what_came_in_what_was_said_and_what_was_heard():
     )
     assert (pin["caller"], pin["command"]) == ("[4 digits]", "transfer to desk")
     assert (silence["command"], silence["outcome"]) == ("hang up: nobody there", "answered")
+
+
+def test_what_the_caller_was_told_and_refused_is_shown():
+    notices = [
+        {"kind": "disclosure", "language": "en"},
+        {"kind": "consent", "language": "en"},
+        {"kind": "consent", "language": "de"},
+    ]
+    begun = [*CONVERSATION[:2], opened(f"{CALL}/greeting", "greeting")]
+    call = folded(*begun, answered(f"{CALL}/greeting", Say("Good evening.", "en-US"), Remember({"notices": notices})))
+    assert as_text(call).splitlines()[-1] == "        [told: disclosure, consent]"
+    assert as_json(call)["notices"] == notices
+    refused = [*notices, {"kind": "consent_refused", "language": "de"}]
+    call = folded(*begun, answered(f"{CALL}/greeting", Remember({"notices": refused})))
+    assert as_text(call).splitlines()[-2:] == ["        [told: disclosure, consent]", "        [consent refused]"]
+    for nonsense in (5, "told", [5], [{"language": "en"}], None):
+        call = folded(*begun, answered(f"{CALL}/greeting", Remember({"notices": nonsense})))
+        assert as_json(call)["notices"] == []
 
 
 @given(journals().filter(bool))

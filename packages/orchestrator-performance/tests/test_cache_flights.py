@@ -89,9 +89,7 @@ def test_a_load_that_nobody_waits_for_any_more_is_finished_and_kept():
 def test_a_load_that_takes_too_long_fails_for_all_and_the_next_caller_loads():
     async def scenario() -> None:
         cache, loads = fresh_cache(load_seconds=1), Loads(seconds=5)
-        results = await asyncio.gather(
-            *[cache.get_or_load("k", loads) for _ in range(10)], return_exceptions=True
-        )
+        results = await asyncio.gather(*[cache.get_or_load("k", loads) for _ in range(10)], return_exceptions=True)
         assert all(isinstance(each, LoadTooSlow) for each in results)
         loads.seconds = 0.1
         assert await cache.get_or_load("k", loads) == 2
@@ -159,9 +157,7 @@ def test_what_is_invalidated_while_it_is_loaded_is_not_kept(how: str):
 
 
 @given(
-    st.lists(
-        st.tuples(st.floats(0, 3), st.integers(0, 2), st.booleans(), st.floats(0.01, 2)), min_size=1, max_size=30
-    )
+    st.lists(st.tuples(st.floats(0, 3), st.integers(0, 2), st.booleans(), st.floats(0.01, 2)), min_size=1, max_size=30)
 )
 def test_any_mix_of_callers_cancellations_and_errors(callers: list[tuple[float, int, bool, float]]):
     """Only who is cancelled is cancelled, at no time are there two loads of one key, and nothing is left behind."""

@@ -219,13 +219,95 @@ class TestFailover:
         assert (first.open, second.asked) == (0, [])
         assert [outcome.result for outcome in outcomes] == ["stopped"]
 
+    def test_a_voice_that_breaks_in_every_sentence_rests_and_comes_back(self) -> None:
+        first, second = ScriptedVoice(TONE, SpeechFailed("cut")), ScriptedVoice(TONE)
+
+        async def talk() -> None:
+            clock = asyncio.get_running_loop().time
+            speech = FailoverSpeech([first, second], monotonic=clock, rest_after=3, rest_seconds=30)
+            for _ in range(3):
+                with pytest.raises(SpeechFailed):
+                    await spoken(speech)
+            for _ in range(5):
+                assert len(await spoken(speech)) == 1
+            assert (len(first.asked), len(second.asked)) == (3, 5)
+            await asyncio.sleep(30.1)
+            with pytest.raises(SpeechFailed):
+                await spoken(speech)
+            await spoken(speech)
+            assert len(first.asked) == 4
+            first.script = (TONE,)
+            await asyncio.sleep(30.1)
+            for _ in range(3):
+                await spoken(speech)
+            assert (len(first.asked), len(second.asked)) == (7, 6)
+            assert first.asked[-1].voice == "first's own"
+
+        virtual_time.run(talk())
+
+    def test_a_late_voice_rests_too_and_is_still_the_last_resort(self) -> None:
+        first, second = ScriptedVoice(2.1, TONE), ScriptedVoice(TONE)
+
+        async def talk() -> None:
+            clock = asyncio.get_running_loop().time
+            speech = FailoverSpeech([first, second], monotonic=clock, rest_after=2, rest_seconds=30)
+            for _ in range(2):
+                await spoken(speech)
+            began = clock()
+            await spoken(speech)
+            assert clock() == began
+            second.script = (SpeechFailed("down"),)
+            first.script = (TONE,)
+            assert [chunk.pcm for chunk in await spoken(speech)] == [TONE]
+            assert first.asked[-1].voice == "first's own"
+
+        virtual_time.run(talk())
+
+    def test_one_sentence_at_a_time_is_the_probe_and_an_interrupted_one_proves_nothing(self) -> None:
+        first, second = ScriptedVoice(TONE, SpeechFailed("cut")), ScriptedVoice(TONE)
+
+        async def talk() -> None:
+            clock = asyncio.get_running_loop().time
+            speech = FailoverSpeech([first, second], monotonic=clock, rest_after=1, rest_seconds=30)
+            with pytest.raises(SpeechFailed):
+                await spoken(speech)
+            await asyncio.sleep(30.1)
+            first.script = (TONE, 1.0, TONE)
+            probe = asyncio.create_task(spoken(speech))
+            await asyncio.sleep(0.5)
+            await asyncio.gather(*[spoken(speech) for _ in range(10)])
+            assert (len(first.asked), len(second.asked)) == (2, 10)
+            probe.cancel()
+            await asyncio.wait({probe})
+            await spoken(speech)
+            await spoken(speech)
+            assert (len(first.asked), len(second.asked)) == (4, 10)
+
+        virtual_time.run(talk())
+
+    @pytest.mark.parametrize("error", [SpeechRefused("no such language"), CircuitBreakerOpenError("open")])
+    def test_a_failure_that_costs_the_listener_nothing_begins_no_rest(self, error: Exception) -> None:
+        first, second = ScriptedVoice(error), ScriptedVoice(TONE)
+        speech = FailoverSpeech([first, second], rest_after=1)
+        for _ in range(5):
+            virtual_time.run(spoken(speech))
+        assert len(first.asked) == 5
+
+    def test_one_voice_alone_never_rests(self) -> None:
+        voice = ScriptedVoice(TONE, SpeechFailed("cut"))
+        speech = FailoverSpeech([voice], rest_after=1)
+        for _ in range(3):
+            with pytest.raises(SpeechFailed, match="cut"):
+                virtual_time.run(spoken(speech))
+
     def test_nonsense_is_refused(self) -> None:
         for arguments in ({"voices": []}, {"voices": [ScriptedVoice()], "names": ["a", "b"]}):
             with pytest.raises(ConfigurationError):
                 FailoverSpeech(**arguments)  # type: ignore[arg-type]
         for limit in (0.0, -1.0, float("nan")):
-            with pytest.raises(ConfigurationError):
-                FailoverSpeech([ScriptedVoice()], first_audio_timeout=limit)
+            for name in ("first_audio_timeout", "rest_seconds", "rest_after"):
+                with pytest.raises(ConfigurationError, match=name):
+                    FailoverSpeech([ScriptedVoice()], **{name: limit})  # type: ignore[arg-type]
 
 
 class TestModule:

@@ -1,12 +1,13 @@
 """Callers with identities that exist nowhere else go through whole calls; afterwards nothing that left the process, and no byte at rest, knows them.
 
-`nox -s canary` takes ten thousand of them. What is searched: every log line (level DEBUG), every metric, the exported audit log, every error body,
-and the bytes of the database files. Transcripts are not: showing them to who may see them is what they are for.
+`nox -s canary` takes ten thousand of them. What is searched: every log line (level DEBUG), every metric, every span, the exported audit log, every error
+body, and the bytes of the database files. Transcripts are not: showing them to who may see them is what they are for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import random
@@ -16,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from app_peers import Provider, provider, says
 from app_support import AUTHORIZED, TENANT, Client, running, settings
 
 from orchestrator_app.composition.database import Databases
+from orchestrator_app.composition.tracing import Traces
 from orchestrator_security.audit_logging import export_audit
 from orchestrator_security.pii_redactor import PiiRedactor
 from orchestrator_utils.logging_adapter import LogConfig, configure
@@ -143,11 +146,29 @@ async def scraped(service: Client) -> str:
     return exported.getvalue() + (await service.get("/metrics")).text
 
 
+async def exported(service: Client, collector: Provider) -> str:
+    """Every span that was exported, as it went over the wire."""
+    tracing = service.app.registry.get(Traces).tracing
+    assert tracing is not None
+    assert await asyncio.to_thread(tracing.flush, 30.0)
+    assert tracing.counts()["exported"] > 0
+    return b"".join(gzip.decompress(asked.body) for asked in collector.asked).decode("latin-1")
+
+
 async def test_no_caller_is_known_outside_of_the_sealed_journal(tmp_path: Path, callers: int) -> None:
     left, people = Left(), identities(callers)
     limits = dict.fromkeys(("anonymous", "authenticated", "calls", "events", "webhooks"), "1000000000/minute")
-    configured = settings(tmp_path, resilience={"rate_limits": limits}, calls={"max_calls": 1000})
-    async with running(configured) as service:
+    async with (
+        provider(lambda _: says(200, b"", "application/x-protobuf")) as collector,
+        running(
+            settings(
+                tmp_path,
+                resilience={"rate_limits": limits},
+                calls={"max_calls": 1000},
+                tracing={"endpoint": collector.url},
+            )
+        ) as service,
+    ):
         service.http.event_hooks = {"request": [], "response": []}
         redactor = service.app.registry.get(PiiRedactor)
         quiet = dict.fromkeys(("asyncio", "httpx", "httpcore", "hypothesis"), "WARNING")
@@ -159,6 +180,7 @@ async def test_no_caller_is_known_outside_of_the_sealed_journal(tmp_path: Path, 
                 "logs": left.log.getvalue().decode(),
                 "errors": "\n".join(left.bodies),
                 "audit": await scraped(service),
+                "spans": await exported(service, collector),
             }
     for path in sorted(tmp_path.iterdir()):
         if path.suffix.startswith(".db"):
@@ -172,3 +194,4 @@ async def test_no_caller_is_known_outside_of_the_sealed_journal(tmp_path: Path, 
     assert outside["logs"].count('"event":"request refused"') >= callers
     assert len(left.bodies) == 7 * callers
     assert "canary-0" in outside["calls.db"]
+    assert outside["spans"].count("orchestrator.call.turns") >= callers

@@ -71,7 +71,11 @@ def settings(folder: Path, **groups: Any) -> AppSettings:
         "livekit": {"api_key": LIVEKIT_KEY, "api_secret": LIVEKIT_SECRET, "tenant": TENANT},
         "speech": {"backends": ()},
         # Tests ask fast; the limits have tests of their own.
-        "resilience": {"rate_limits": dict.fromkeys(("anonymous", "authenticated", "calls"), "1000000/minute")},
+        "resilience": {
+            "rate_limits": dict.fromkeys(
+                ("anonymous", "authenticated", "calls", "sign_in", "passwords"), "1000000/minute"
+            )
+        },
         "tenants": {
             TENANT: {"name": "The Harbour House", "numbers": (DIALED,), "languages": ("en-US", "de-DE")},
             "garden": {"name": "The Garden", "numbers": ("+4989123456",), "languages": ("de-DE",)},

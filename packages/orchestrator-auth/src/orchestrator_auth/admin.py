@@ -117,15 +117,23 @@ class Admin:
             await self._first.change("platform", lambda _: (made, None))
         if user.password_hash or user.grants != frozenset({Grant(Role.SYSTEM_ADMIN, ALL_TENANTS)}):
             raise FirstAdminExists("There is an administrator already; let them give the role to others.")
-        token = await self._users.issue_reset(user, lifetime=_INVITATION_SECONDS)
+        token = await self._users.issue_reset(user, lifetime=_INVITATION_SECONDS, by=OPERATOR)
         await self._audit.record("auth.first_admin", actor=OPERATOR, resource=f"user:{user.id}", severity=Severity.HIGH)
         return f"{link}#{quote(token, safe='')}"
 
     async def invite(self, login: str, *, tenant: str, role: str, link: str) -> str:
-        """A new person with a role, and the link with which they choose their password."""
+        """A new person with a role, and the link with which they choose their password.
+
+        Raises:
+            ValidationError: The policy does not know the role; then they would hold nothing.
+            LoginTaken: Somebody has the name.
+        """
+        self._require_role(role, tenant)
         user = await self._users.create(login, tenant=tenant, by=OPERATOR)
         await self._users.grant(user.id, Grant(role, tenant), by=self.operator, policy=self._policies.policy)
-        return f"{link}#{quote(await self._users.issue_reset(user, lifetime=_INVITATION_SECONDS), safe='')}"
+        return (
+            f"{link}#{quote(await self._users.issue_reset(user, lifetime=_INVITATION_SECONDS, by=OPERATOR), safe='')}"
+        )
 
     async def user(self, who: str) -> User:
         """Somebody by id or by the name they sign in with.
@@ -144,11 +152,9 @@ class Admin:
         Raises:
             ValidationError: The policy does not know the role; then it would hold nothing.
         """
-        policy = self._policies.policy
-        if role not in policy.roles and not policy.permissions(tenant, {role}):
-            raise ValidationError(f"The policy has no role {role!r}; it has {', '.join(sorted(policy.roles))}.")
+        self._require_role(role, tenant)
         user = await self.user(who)
-        return await self._users.grant(user.id, Grant(role, tenant), by=self.operator, policy=policy)
+        return await self._users.grant(user.id, Grant(role, tenant), by=self.operator, policy=self._policies.policy)
 
     async def withdraw(self, who: str, role: str, *, tenant: str) -> User:
         """Take a role away, and end the user's tokens that still hold it."""
@@ -184,7 +190,9 @@ class Admin:
     async def reset_password(self, who: str, *, link: str) -> str:
         """A link with which somebody chooses a new password."""
         user = await self.user(who)
-        return f"{link}#{quote(await self._users.issue_reset(user, lifetime=_INVITATION_SECONDS), safe='')}"
+        return (
+            f"{link}#{quote(await self._users.issue_reset(user, lifetime=_INVITATION_SECONDS, by=OPERATOR), safe='')}"
+        )
 
     async def sessions(self, who: str) -> list[Session]:
         """Somebody's sessions, the last used first."""
@@ -262,6 +270,11 @@ class Admin:
             f"{verdict}: {permission} in {tenant} (policy {self._policies.policy.revision or 'unnamed'})",
             *explanation.lines,
         )
+
+    def _require_role(self, role: str, tenant: str) -> None:
+        policy = self._policies.policy
+        if role not in policy.roles and not policy.permissions(tenant, {role}):
+            raise ValidationError(f"The policy has no role {role!r}; it has {', '.join(sorted(policy.roles))}.")
 
     async def _existing(self, user_id: str) -> User | None:
         if not user_id.startswith("u-") or not user_id.isascii() or not user_id[2:].isalnum():

@@ -311,7 +311,9 @@ class ApiKeys:
         await self._table.change(key_id, lambda found: (None if found is None else change(found), None))
 
     async def _refuse(self, reason: str, key: ApiKey | None) -> CredentialRefused:
-        await self._audit.refuse("auth.api_key.failure", reason, actor="anonymous" if key is None else key.service)
+        await self._audit.refuse(
+            "auth.api_key.failure", reason, actor="anonymous" if key is None else f"service:{key.service}"
+        )
         return CredentialRefused(reason)
 
     async def _tell(self, kind: str, key: ApiKey, by: str) -> None:

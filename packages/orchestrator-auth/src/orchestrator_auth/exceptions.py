@@ -60,7 +60,7 @@ class TokenRefused(CredentialRefused):
     """The token proves nobody: malformed, forged, expired, revoked, or meant for something else."""
 
     default_code = "invalid_token"
-    _message = "The token is not valid here or not any more: sign in again, or refresh it."
+    _message = "Not accepted here, or not any more: sign in again, or refresh your session."
 
 
 class LoginRefused(CredentialRefused):

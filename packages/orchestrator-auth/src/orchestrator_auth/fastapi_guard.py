@@ -13,21 +13,34 @@ What the user types:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, cast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, cast
 
 from fastapi import Depends, params
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 from fastapi.requests import HTTPConnection, Request
 from fastapi.security.base import SecurityBase
 
-from orchestrator_auth._http.routes import GUARD_MARK
+from orchestrator_auth._http.credentials import COOKIE
+from orchestrator_auth._http.pending import PENDING, Pending
+from orchestrator_auth._http.routes import GUARD_MARK, declarations, path_pattern
 from orchestrator_auth.exceptions import AccessDenied, CredentialRefused
-from orchestrator_auth.guard import Guard, Rule, TenantFrom, Where
-from orchestrator_auth.models import ServiceContext, UserContext
+from orchestrator_auth.guard import Guard, Proof, Rule, TenantFrom, Where
+from orchestrator_auth.models import ALL_TENANTS, ServiceContext, UserContext
 from orchestrator_kernel.exceptions import ConfigurationError, ValidationError
 
-__all__ = ["Access", "CurrentAccess", "CurrentPrincipal", "CurrentService", "CurrentUser", "requires"]
+__all__ = [
+    "Access",
+    "CurrentAccess",
+    "CurrentPrincipal",
+    "CurrentService",
+    "CurrentUser",
+    "declared_rules",
+    "path_pattern",
+    "proved_by",
+    "requires",
+]
 
 Principal = UserContext | ServiceContext
 
@@ -52,6 +65,18 @@ _API_KEY = _Declared(
 )
 
 
+_COOKIE = _Declared(
+    "Session",
+    APIKey.model_validate(
+        {
+            "in": APIKeyIn.cookie,
+            "name": COOKIE,
+            "description": "A browser's session. What changes something needs its token as `X-CSRF-Token` besides.",
+        }
+    ),
+)
+
+
 class _Requires:
     """A dependency that lets the request pass if the rule holds."""
 
@@ -64,14 +89,16 @@ class _Requires:
         connection: HTTPConnection,
         _bearer: Annotated[None, Depends(_BEARER)],
         _api_key: Annotated[None, Depends(_API_KEY)],
+        _cookie: Annotated[None, Depends(_COOKIE)],
     ) -> None:
-        if not self.rule.permission:
-            current_principal(connection)
-            return
         access, where = current_access(connection), self.rule.tenant.where
         principal, permission = access.principal, self.rule.permission
+        await access.guard.require_standing(principal, self.rule)
+        if not permission:
+            return
         if where is Where.HANDLER:
             await access.guard.require_held(principal, permission)
+            access.pending.permission = permission
         elif where is Where.PLATFORM:
             await access.guard.require(principal, permission, platform=True)
         elif where is Where.OWN:
@@ -87,6 +114,7 @@ class _Requires:
         "connection": HTTPConnection,
         "_bearer": Annotated[None, Depends(_BEARER)],
         "_api_key": Annotated[None, Depends(_API_KEY)],
+        "_cookie": Annotated[None, Depends(_COOKIE)],
     }
 
     async def _tenant(self, connection: HTTPConnection) -> str | None:
@@ -100,22 +128,57 @@ class _Requires:
         return await _in_body(connection, source.name)
 
 
-def requires(permission: str, *, tenant: TenantFrom) -> params.Depends:
+def requires(
+    permission: str,
+    *,
+    tenant: TenantFrom,
+    only: Literal["any", "person", "service"] = "any",
+    second_factor_within: float | None = None,
+) -> params.Depends:
     """A dependency that declares and enforces what a route needs.
 
     Args:
         permission: `resource:verb`; empty for everybody who is known, with `OWN` only.
         tenant: `in_path`, `in_query`, `in_body`, `PLATFORM`, `OWN` or `IN_HANDLER`.
+        only: Whether persons alone, or services alone, may come.
+        second_factor_within: Seconds since a second factor was shown; None where the policy alone says.
     """
-    return params.Depends(_Requires(Rule(permission, tenant)))
+    return params.Depends(_Requires(Rule(permission, tenant, only, second_factor_within)))
+
+
+def declared_rules(app: object) -> Iterator[tuple[str, frozenset[str], Rule | Proof | None]]:
+    """Path, methods (none for a WebSocket) and declaration of every route of an application, for tests that hold it to its word."""
+    return declarations(app)
+
+
+class _ProvedBy:
+    """A dependency that does nothing but declare: the route checks the proof."""
+
+    def __init__(self, proof: Proof) -> None:
+        setattr(self, GUARD_MARK, proof)
+
+    async def __call__(self) -> None:
+        """Nothing."""
+
+
+def proved_by(what: str) -> params.Depends:
+    """A dependency that declares a route whose senders prove themselves otherwise, and which checks that itself: a signature, a token for this one call.
+
+    No credential of ours is asked for there.
+
+    Args:
+        what: In words, like `signature of Twilio`.
+    """
+    return params.Depends(_ProvedBy(Proof(what)))
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """For a handler that learns the tenant or the owner only later."""
+    """For a handler that learns the tenant or the owner only later. One that has to ask and forgets gets no answer out."""
 
     principal: Principal
     guard: Guard
+    pending: Pending = field(default_factory=Pending)
 
     async def to(self, permission: str, *, tenant: str | None = None, owner: str | None = None) -> None:
         """Return if the principal may do this.
@@ -125,6 +188,23 @@ class Access:
             SecondFactorRequired: Yes, once a second factor was shown recently.
         """
         await self.guard.require(self.principal, permission, tenant=tenant, owner=owner)
+        self.decided_elsewhere()
+
+    async def confine(self, permission: str, tenant: str | None = None) -> str | None:
+        """The tenant that a list has to be confined to: the one asked for, or one's own; None for all, which only the platform's own people see.
+
+        Raises:
+            AccessDenied: That tenant is not open to them.
+            SecondFactorRequired: It is, once a second factor was shown recently.
+        """
+        if tenant is None and self.principal.tenant != ALL_TENANTS:
+            tenant = self.principal.tenant
+        await self.to(permission, tenant=tenant)
+        return tenant
+
+    def decided_elsewhere(self) -> None:
+        """Say that whatever is called now decides by itself, given the principal."""
+        self.pending.permission = ""
 
 
 def current_principal(connection: HTTPConnection) -> Principal:
@@ -168,7 +248,8 @@ def current_access(connection: HTTPConnection) -> Access:
     guard: object = connection.scope.get("auth_guard")
     if not isinstance(guard, Guard):
         raise ConfigurationError("AuthMiddleware is missing")
-    return Access(current_principal(connection), guard)
+    pending: object = connection.scope.get(PENDING)
+    return Access(current_principal(connection), guard, pending if isinstance(pending, Pending) else Pending())
 
 
 async def _in_body(connection: HTTPConnection, name: str) -> str | None:

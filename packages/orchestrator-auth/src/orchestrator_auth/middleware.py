@@ -16,15 +16,16 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any, Final
 
 from orchestrator_auth._http.credentials import Scope, headers_of, path_of
-from orchestrator_auth._http.routes import undeclared_routes
+from orchestrator_auth._http.pending import PENDING, Pending
+from orchestrator_auth._http.routes import OpenPaths, undeclared_routes
 from orchestrator_auth.audit import Auditor
-from orchestrator_auth.authenticator import Authenticator
+from orchestrator_auth.authenticator import Authenticated, Authenticator
 from orchestrator_auth.exceptions import AccessDenied, CredentialRefused, TokenRefused
-from orchestrator_auth.guard import Guard, Rule, Where
+from orchestrator_auth.guard import Guard, HandlerForgot, Rule, Where
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.models import Problem, Severity
 
-__all__ = ["AuthMiddleware"]
+__all__ = ["AuthMiddleware", "IdentityMiddleware", "require_rules"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -33,6 +34,49 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _POLICY_VIOLATION: Final = 1008
 _TRY_AGAIN_LATER: Final = 1013
+_OUTCOME: Final = "auth_outcome"
+_CHALLENGE: Final = "auth_challenge"
+
+
+def require_rules(app: object, *, public: Collection[str] = (), rules: Collection[str] = ()) -> None:
+    """Return if every route of an application declares what it needs: what `AuthMiddleware` asks when the application starts.
+
+    Raises:
+        ConfigurationError: Names those that do not.
+    """
+    if missing := undeclared_routes(app, public, rules):
+        advice = "add requires(…) to them, or name them in public or rules"
+        raise ConfigurationError(f"these routes declare no rule; {advice}: {', '.join(missing)}")
+
+
+class IdentityMiddleware:
+    """Finds out who sends a request, and refuses nobody: for what stands before the gate and has to know it, such as limits by client.
+
+    The principal stands on the scope as `scope["principal"]`; `AuthMiddleware` further in goes by what was found here.
+
+    Args:
+        app: The application below.
+        authenticator: Knows who they are.
+        public: As of `AuthMiddleware`; there nobody is asked.
+    """
+
+    def __init__(self, app: App, *, authenticator: Authenticator, public: Collection[str] = ()) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._open = OpenPaths(public)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in {"http", "websocket"} and scope not in self._open:
+            try:
+                found = await self._authenticator.authenticate(scope)
+            except OrchestratorError as error:
+                if not _is_ours(error):
+                    raise
+                scope[_OUTCOME] = error.with_traceback(None)
+            else:
+                scope[_OUTCOME] = found
+                scope["principal"] = found.principal
+        await self._app(scope, receive, send)
 
 
 class AuthMiddleware:
@@ -46,6 +90,8 @@ class AuthMiddleware:
         public: Paths that anybody may ask, compared as they are: no prefixes, no patterns.
         rules: What paths need whose routes cannot say it: a path, or everything below one as `/metrics/*`.
         realm: Named in the challenge of a 401.
+        raise_errors: Raise refusals instead of answering them, where a middleware further out answers all errors alike; the challenge then
+            stands on the scope as `scope["auth_challenge"]`.
 
     Raises:
         ConfigurationError: A public path is a pattern; or, at start, a route declares no rule.
@@ -61,16 +107,18 @@ class AuthMiddleware:
         public: Collection[str] = (),
         rules: Mapping[str, Rule] | None = None,
         realm: str = "orchestrator",
+        raise_errors: bool = False,
     ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._guard = guard
         self._audit = audit
-        self._public = frozenset(public)
+        self._open = OpenPaths(public)
         self._rules = dict(rules or {})
         self._realm = realm
+        self._raise = raise_errors
         self._checked = False
-        for path in self._public:
+        for path in self._open.public:
             if not path.startswith("/") or set(path) & set("*{}?"):
                 raise ConfigurationError(f"a public path is a path and no pattern: {path!r}")
         for path, rule in self._rules.items():
@@ -83,25 +131,42 @@ class AuthMiddleware:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        path, begun = path_of(scope), False
+        begun, pending = False, Pending()
 
         async def watched_send(message: Message) -> None:
             nonlocal begun
+            if not begun and pending.permission and _tells_success(message):
+                raise HandlerForgot(
+                    f"the handler has to ask for {pending.permission} with the tenant before it answers"
+                )
             begun = True
             await send(message)
 
         try:
-            if path not in self._public:
-                await self._let_in(scope, path)
+            if scope not in self._open:
+                scope[PENDING] = pending
+                await self._let_in(scope, path_of(scope))
             await self._app(scope, receive, watched_send)
         except OrchestratorError as error:
             if begun or not _is_ours(error):
                 raise
+            if self._raise:
+                if error.status == 401:
+                    scope[_CHALLENGE] = self._challenge(error, scope)
+                raise
             await self._answer(error, scope, receive, send)
+
+    async def _found(self, scope: Scope) -> Authenticated:
+        outcome: Authenticated | OrchestratorError | None = scope.pop(_OUTCOME, None)
+        if outcome is None:
+            return await self._authenticator.authenticate(scope)
+        if isinstance(outcome, OrchestratorError):
+            raise outcome
+        return outcome
 
     async def _let_in(self, scope: Scope, path: str) -> None:
         try:
-            found = await self._authenticator.authenticate(scope)
+            found = await self._found(scope)
         except CredentialRefused as error:
             severity = Severity.LOW if error.reason == "no credential" else Severity.MEDIUM
             await self._audit.refuse("authz.access.denied", error.reason, severity=severity, path=path)
@@ -110,6 +175,8 @@ class AuthMiddleware:
         scope["auth_scheme"] = str(found.scheme)
         scope["auth_guard"] = self._guard
         rule = self._rule(path)
+        if rule is not None:
+            await self._guard.require_standing(found.principal, rule)
         if rule is not None and rule.permission:
             platform = rule.tenant.where is Where.PLATFORM
             await self._guard.require(found.principal, rule.permission, platform=platform)
@@ -126,15 +193,14 @@ class AuthMiddleware:
         return next((self._rules[prefix] for prefix in prefixes if prefix in self._rules), None)
 
     async def _check_routes(self, scope: Scope, receive: Receive, send: Send) -> None:
-        missing = undeclared_routes(scope.get("app"), self._public, self._rules)
-        if missing:
-            advice = "add requires(…) to them, or name them in public or rules"
-            error = ConfigurationError(f"these routes declare no rule; {advice}: {', '.join(missing)}")
+        try:
+            require_rules(scope.get("app"), public=self._open.public, rules=self._rules)
+        except ConfigurationError as error:
             if scope["type"] == "lifespan":
                 # A server takes a bare exception here for an application without a lifespan, and serves on.
                 await receive()
                 await send({"type": "lifespan.startup.failed", "message": error.message})
-            raise error
+            raise
         self._checked = True
 
     async def _answer(self, error: OrchestratorError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,6 +229,14 @@ class AuthMiddleware:
         if isinstance(error, TokenRefused) and any(headers_of(scope, b"authorization")):
             bearer += ', error="invalid_token"'
         return f'{bearer}, ApiKey realm="{self._realm}"'
+
+
+def _tells_success(message: Message) -> bool:
+    """Whether this message begins an answer that gives something."""
+    kind = message["type"]
+    if kind in {"http.response.start", "websocket.http.response.start"}:
+        return bool(message["status"] < 400)
+    return bool(kind == "websocket.accept")
 
 
 def _is_ours(error: OrchestratorError) -> bool:

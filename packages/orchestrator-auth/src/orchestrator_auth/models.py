@@ -141,6 +141,7 @@ class UserContext:
         tenant: Where the person acts now; `ALL_TENANTS` for the platform's own staff. No tenant but this one is open.
         roles: Held in `tenant`.
         permissions: What the roles come to under the policy in force.
+        withheld: What more they come to once a second factor was shown in the session.
         session_id: The session that the credential belongs to.
         token_id: Of the access token; empty for a cookie.
         authenticated_at: When the password, or another first factor, was shown.
@@ -152,6 +153,7 @@ class UserContext:
     tenant: str
     roles: AbstractSet[str] = frozenset()
     permissions: AbstractSet[str] = frozenset()
+    withheld: AbstractSet[str] = frozenset()
     session_id: str = ""
     token_id: str = ""
     authenticated_at: datetime | None = None
@@ -163,6 +165,7 @@ class UserContext:
         require_tenant(self.tenant)
         _freeze(self, "roles", map(require_role, self.roles))
         _freeze(self, "permissions", map(require_permission, self.permissions))
+        _freeze(self, "withheld", map(require_permission, self.withheld))
         for name in ("session_id", "token_id"):
             if value := getattr(self, name):
                 require_identifier(value, name)
@@ -221,6 +224,7 @@ class ServiceContext:
 
     def __post_init__(self) -> None:
         require_identifier(self.service, "service")
+        require_identifier(self.id, "service")
         require_identifier(self.key_id, "key id")
         require_tenant(self.tenant)
         _freeze(self, "permissions", map(require_permission, self.permissions))
@@ -229,7 +233,8 @@ class ServiceContext:
 
     @property
     def id(self) -> str:
-        return self.service
+        # Whoever makes a key chooses its service's name: it must not be able to read like a person's id.
+        return f"service:{self.service}"
 
     @property
     def is_service(self) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from orchestrator_auth._people.guessable import is_guessable
 from orchestrator_auth.exceptions import LoginRefused, WeakPassword
 from orchestrator_auth.keyed_hash import Pepper
 from orchestrator_auth.records import RecordStore, Table
@@ -137,16 +138,19 @@ class PasswordRules:
 
     Attributes:
         min_length: Characters; 12 unless given, never less than 8.
-        blocked: Passwords and parts that are refused, in small letters: a list of leaked ones, the name of the service.
+        blocked: Passwords that are refused, in small letters: a list of leaked ones.
+        words: Of which a password shall not mainly consist, in small letters: the name of the service, of the company. Common ones are known.
     """
 
     min_length: int = 12
     blocked: Collection[str] = frozenset()
+    words: Collection[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not 8 <= self.min_length <= 64:
             raise ConfigurationError("min_length must be 8 to 64", details={"setting": "min_length"})
         object.__setattr__(self, "blocked", frozenset(self.blocked))
+        object.__setattr__(self, "words", frozenset(self.words))
 
     def check(self, password: str, *, login: str = "") -> None:
         """Return if the password may be chosen.
@@ -162,7 +166,7 @@ class PasswordRules:
         if len(set(lowered)) < 5 or any(lowered in run * 3 or lowered[::-1] in run * 3 for run in _RUNS):
             raise WeakPassword("Use more different characters, and no rows of the keyboard.")
         name = login.partition("@")[0].casefold()
-        if lowered in self.blocked or (len(name) >= 4 and name in lowered):
+        if lowered in self.blocked or (len(name) >= 4 and name in lowered) or is_guessable(lowered, self.words):
             raise WeakPassword("Choose something that is not your name and not among the passwords tried first.")
 
 

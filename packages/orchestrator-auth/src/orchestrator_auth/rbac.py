@@ -10,6 +10,7 @@ What the user types:
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,6 +47,7 @@ __all__ = [
     "default_policy",
     "default_policy_text",
     "load_policy",
+    "permissions_of",
     "require",
 ]
 
@@ -70,17 +72,48 @@ class StaticPolicy:
         return self._policy
 
 
-def context_of(token: VerifiedToken, policy: Policy) -> UserContext:
+def permissions_of(
+    policy: Policy, tenant: str, roles: AbstractSet[str], *, sure: bool, second_factor_roles: AbstractSet[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """What roles come to in a tenant, and what more they come to once a second factor was shown.
+
+    Args:
+        policy: In force.
+        tenant: Where.
+        roles: Held there.
+        sure: Whether a second factor was shown in the session.
+        second_factor_roles: Those that count only then.
+    """
+    whole = policy.permissions(tenant, roles)
+    if sure or not roles & second_factor_roles:
+        return whole, frozenset()
+    plain = policy.permissions(tenant, roles - second_factor_roles)
+    return plain, whole - plain
+
+
+def context_of(
+    token: VerifiedToken, policy: Policy, *, second_factor_roles: AbstractSet[str] = frozenset()
+) -> UserContext:
     """The user behind a token, with what the token's roles may do under the policy; without a tenant in the token, nothing.
+
+    Args:
+        token: Verified.
+        policy: In force.
+        second_factor_roles: Those that count only in a session where a second factor was shown.
 
     Raises:
         ValidationError: The token has no tenant.
     """
+    sure = token.second_factor_at is not None
+    held, withheld = permissions_of(
+        policy, token.tenant, token.roles, sure=sure, second_factor_roles=second_factor_roles
+    )
     return UserContext(
         user_id=token.subject,
         tenant=token.tenant,
         roles=token.roles,
-        permissions=policy.permissions(token.tenant, token.roles),
+        permissions=held,
+        withheld=withheld,
         session_id=token.session_id,
         token_id=token.token_id,
         authenticated_at=_instant(token.authenticated_at),

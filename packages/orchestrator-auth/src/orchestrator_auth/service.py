@@ -27,7 +27,7 @@ from orchestrator_auth._jwt.verifier import TokenVerifier
 from orchestrator_auth.admin import Admin
 from orchestrator_auth.api_keys import ApiKeys, KeyLimiter, MemoryKeyLimiter
 from orchestrator_auth.audit import Auditor
-from orchestrator_auth.authenticator import Authenticator
+from orchestrator_auth.authenticator import Authenticator, MasterToken
 from orchestrator_auth.guard import Guard
 from orchestrator_auth.keyed_hash import Pepper
 from orchestrator_auth.mfa import SecondFactor
@@ -51,6 +51,8 @@ class AuthConfig:
         audience: Their `aud`.
         name: What a user's authenticator application shows.
         origins: Where our own pages come from; a cookie is accepted for changes from these only.
+        host_is_known: Whether the application answers for known hosts only, checked before the gate; then pages of the host that is asked are our own too.
+        second_factor_roles: Roles that count only in a session where a second factor was shown; their people can sign in and enrol, and nothing else.
         algorithm: Of new signing keys; HS256 only where one process signs and verifies.
         access_lifetime: Of access tokens, 15 minutes.
         sessions: How long sessions last.
@@ -63,6 +65,8 @@ class AuthConfig:
     audience: str
     name: str = "Orchestrator"
     origins: Collection[str] = ()
+    host_is_known: bool = False
+    second_factor_roles: Collection[str] = ()
     algorithm: Algorithm = Algorithm.ES256
     access_lifetime: float = 900.0
     sessions: SessionConfig = field(default_factory=SessionConfig)
@@ -118,8 +122,9 @@ class Auth:
     keys: ApiKeys
     records: RecordStore
     session_records: RecordStore
-    origins: Collection[str]
+    config: AuthConfig
     clock: Clock
+    master: MasterToken | None = None
 
     @classmethod
     def build(
@@ -136,6 +141,7 @@ class Auth:
         session_records: RecordStore | None = None,
         key_records: RecordStore | None = None,
         limiter: KeyLimiter | None = None,
+        master: MasterToken | None = None,
     ) -> Self:
         """The parts, wired.
 
@@ -151,6 +157,7 @@ class Auth:
             session_records: For sessions, where they lie elsewhere, for example in Valkey.
             key_records: For API keys, where they lie elsewhere, for example in Vault.
             limiter: Counts the requests of API keys; in this process unless given.
+            master: A token from the configuration that may do everything.
         """
         audit, policies = Auditor(sink, clock=clock), policies or StaticPolicy(default_policy())
         tokens = _Tokens.build(config, records, revocations, sealer, clock)
@@ -175,15 +182,23 @@ class Auth:
             keys=keys,
             records=records,
             session_records=kept,
-            origins=config.origins,
+            config=config,
             clock=clock,
+            master=master,
         )
 
     @cached_property
     def authenticator(self) -> Authenticator:
         """Knows users by tokens and cookies, and services by keys."""
         return Authenticator(
-            self.policies, verifier=self.verifier, api_keys=self.keys, sessions=self.sessions, origins=self.origins
+            self.policies,
+            verifier=self.verifier,
+            api_keys=self.keys,
+            sessions=self.sessions,
+            origins=self.config.origins,
+            master=self.master,
+            host_is_known=self.config.host_is_known,
+            second_factor_roles=self.config.second_factor_roles,
         )
 
     @cached_property

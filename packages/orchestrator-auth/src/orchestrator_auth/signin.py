@@ -20,7 +20,7 @@ from orchestrator_auth.keyed_hash import Pepper
 from orchestrator_auth.mfa import Method, SecondFactor, Subject
 from orchestrator_auth.models import TokenPair, UserContext
 from orchestrator_auth.sessions import Begin, Session, Sessions
-from orchestrator_auth.users import Users
+from orchestrator_auth.users import UserNotFound, Users
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.ports import Clock
 
@@ -125,7 +125,10 @@ class SignIn:
         if self._clock.now().timestamp() >= int(expires):
             await self._audit.refuse("auth.login.failure", "challenge is over", actor=user_id)
             raise LoginRefused("challenge is over")
-        user = await self._users.get(user_id)
+        try:
+            user = await self._users.get(user_id)
+        except UserNotFound as error:
+            raise LoginRefused("user is gone") from error
         await self._factor.verify(Subject(user.id, user.tenant), code)
         begin = Begin(user_id=user_id, tenant=tenant, second_factor_at=self._clock.now(), label=label)
         return await self._begin(begin, browser=browser == "1")

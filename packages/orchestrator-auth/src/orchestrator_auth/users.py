@@ -262,12 +262,12 @@ class Users:
             return None
         return user, await self.issue_reset(user, lifetime=lifetime)
 
-    async def issue_reset(self, user: User, *, lifetime: float) -> str:
+    async def issue_reset(self, user: User, *, lifetime: float, by: str = ANONYMOUS) -> str:
         """The token for a user whom the caller knows: an invitation, or the first administrator's link."""
         secret = secrets.token_hex(32)
         reset = Reset(self._pepper.hash(secret, "password-reset"), self._clock.now() + timedelta(seconds=lifetime))
         await self._resets.change(user.id, lambda _: (reset, None))
-        await self._tell("auth.password.reset_requested", user, ANONYMOUS)
+        await self._tell("auth.password.reset_requested", user, by)
         return f"{_RESET_PREFIX}{user.id}.{secret}"
 
     async def finish_reset(self, token: str, new: str) -> User:

@@ -225,7 +225,7 @@ async def test_a_missing_second_factor_says_what_to_do(world: World, http: Async
 
 async def test_the_document_shows_how_to_get_in(http: AsyncClient) -> None:
     document = (await http.get("/openapi.json")).json()
-    assert set(document["components"]["securitySchemes"]) == {"Bearer", "ApiKey"}
+    assert set(document["components"]["securitySchemes"]) == {"Bearer", "ApiKey", "Session"}
     assert {"Bearer": []} in document["paths"]["/v1/me"]["get"]["security"]
     assert "security" not in document["paths"]["/healthz"]["get"]
 

@@ -200,6 +200,53 @@ def test_what_is_easily_guessed_is_refused(password) -> None:
         PasswordRules(blocked={"welcome-to-hotel"}).check(password, login="zoe-zoe@example.org")
 
 
+COMMON = (
+    "password",
+    "iloveyou",
+    "welcome",
+    "letmein",
+    "dragon",
+    "sunshine",
+    "princess",
+    "football",
+    "administrator",
+    "qwerty",
+)
+CLOTHES = ("{}{}", "{}{}!", "{}-{}", "{}_{}#", "!{}{}", "my{}{}", "the.{}.{}", "{}@{}")
+
+
+def test_the_three_thousand_passwords_that_are_tried_first_are_refused() -> None:
+    """Common words of twelve characters with what people put around them: years, rows of digits, signs, letters exchanged, the word twice."""
+    numbers = [*map(str, range(1960, 2031)), "1", "12", "123", "1234", "12345", "123456", "007", "69"]
+    made = {shape.format(word, number) for word in COMMON for shape in CLOTHES for number in numbers}
+    made |= {word.capitalize() + number for word in COMMON for number in numbers}
+    made |= {
+        word.replace("o", "0").replace("a", "@").replace("s", "$").replace("e", "3") + number
+        for word in COMMON
+        for number in numbers
+    }
+    made |= (
+        {word * 2 for word in COMMON} | {f"{word} {word}" for word in COMMON} | {"orchestrator1", "The-Orchestrator!"}
+    )
+    long = sorted(each for each in made if len(each) >= 12)
+    rules, passed = PasswordRules(words={"orchestrator"}), []
+    for each in long:
+        try:
+            rules.check(each)
+        except WeakPassword:
+            continue
+        passed.append(each)
+    assert len(long) > 3_000
+    assert passed == []
+
+
+@pytest.mark.parametrize(
+    "password", ["sunshine football dragon", "my password is long", "correct horse battery", "test the welcome mat 7"]
+)
+def test_several_words_are_several_even_if_common(password) -> None:
+    PasswordRules().check(password)
+
+
 @pytest.mark.parametrize(
     "password", [PASSWORD, "x1y2z3 und mehr", "пароль не угадать", "a" * 5 + "bcd ef gh" + "!" * 200]
 )

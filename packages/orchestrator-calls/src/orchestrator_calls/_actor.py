@@ -17,9 +17,10 @@ from orchestrator_calls._answering import Answering
 from orchestrator_calls._asking import context_of, opening, request_of
 from orchestrator_calls._continuing import pending_orders
 from orchestrator_calls._deeds import Deeds
-from orchestrator_calls._environment import Arrived, Environment, Media, Message, Permit, Stop, Wrote
+from orchestrator_calls._environment import BUSY, GRAIN, Arrived, Environment, Media, Message, Permit, Stop, Wrote
 from orchestrator_calls._keeper import Keeper
 from orchestrator_calls._mailbox import Mailbox
+from orchestrator_calls._outcomes import MARGIN, awaited, told_with
 from orchestrator_calls._sharing import Sharing, SnapshotTimes
 from orchestrator_calls._snapshot import Counts, dump
 from orchestrator_calls._speaking import Speaking, order_message
@@ -31,7 +32,6 @@ from orchestrator_calls.notices import ActionEnded, EventKept, GapSeen, StateCha
 from orchestrator_calls.ordering import Gap, Sequencer
 from orchestrator_calls.phrases import Phrase
 from orchestrator_calls.playback import LegPlayer, Report
-from orchestrator_calls.responder import InputKind
 from orchestrator_kernel.ports import Json
 
 __all__ = ["Actor", "turn_key"]
@@ -39,9 +39,6 @@ __all__ = ["Actor", "turn_key"]
 logger = logging.getLogger(__name__)
 
 URGENT: Final = frozenset({EventType.DTMF, EventType.SPEECH_STARTED, EventType.CALL_ENDED, EventType.HOLD})
-
-GRAIN: Final = 2e-6
-"""Seconds by which something may happen early."""
 
 ACTION_GRACE: Final = 2.0
 """Seconds that a process which ends gives the actions that are under way."""
@@ -69,7 +66,6 @@ class Actor:
         self._keeping = SnapshotTimes()
         self._since: dict[str, float] = {}
         self._timers: dict[str, float] = {}
-        self._untold: dict[str, Turn] = {}
         self._marked = row.state, row.caller
         self._told = row.state
         self._stopped: float | None = None
@@ -104,6 +100,9 @@ class Actor:
                 self.mailbox.admit()
                 self.mailbox.deliver(Arrived(event, at), urgent=event.type in URGENT)
             self.sharing.seen(event.position)
+        if self.mailbox.over and self.lease is not None:
+            for each in {sender} if sender else self.sharing.senders:
+                self._env.journal.hint(each, self.call.id, f"{BUSY}{self.lease.owner}")
 
     def resume(self, events: Sequence[Event], counts: Counts) -> None:
         """Continue from the journal: the past is folded, inputs that were never answered are answered now.
@@ -133,14 +132,13 @@ class Actor:
 
     async def outcomes(self, turn: Turn) -> tuple[Turn, ...]:
         """The turns that tell of actions and go to the caller with the answer of `turn`; its own are waited for, but not beyond patience."""
-        if self.call.channel is not Channel.ANSWER:
-            return ()
-        own = [f"{action.key}/outcome" for action in turn.actions]
-        for key in own:
-            await self.waiters.answered(key, self._env.policy.patience)
-        told = {**self._untold, **{each.id: each for each in self.call.outcomes_of(turn)}}
-        self._untold.clear()
-        return tuple(told.values())
+        patience = self._env.policy.patience
+        if turn.closed_at is not None:
+            left = patience + MARGIN - (self._env.clock.now() - turn.closed_at).total_seconds()
+            deadline = self._env.clock.monotonic() + left
+            for key in awaited(self.call, turn):
+                await self.waiters.answered(key, max(0.0, deadline - self._env.clock.monotonic()))
+        return told_with(self.call, turn, patience)
 
     async def permit(self, key: str) -> bool:
         """Whether a leg may begin this sentence; true once the intent is kept."""
@@ -252,7 +250,7 @@ class Actor:
 
     async def _tick(self) -> None:
         """Let go of what waited long enough; then, if nothing is left to be heard first, let the timer fire that is due."""
-        # A sum of floats may fall short of what it should be: waiting for the difference would wait for ever where time stands still.
+        # Waiting for a difference that is none would wait for ever where time stands still.
         now = self._env.clock.monotonic() + GRAIN
         due = self._sequencer.due
         if due is not None and due <= now:
@@ -382,8 +380,6 @@ class Actor:
     def _closed(self, turn: Turn) -> None:
         if self.call.channel is Channel.ANSWER:
             since = self._since.pop(turn.id, None)
-            if turn.kind is InputKind.OUTCOME:
-                self._untold[turn.id] = turn
             if since is not None:
                 self._timed(turn.id, Channel.ANSWER, self._env.clock.monotonic() - since)
         elif not turn.sentences:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Final
 
 from orchestrator_calls._acting import Acted
 from orchestrator_calls.actions import Actions
@@ -18,7 +19,13 @@ from orchestrator_calls.playback import LegPlayer, Report
 from orchestrator_calls.responder import Responder
 from orchestrator_kernel.ports import Clock, Speech
 
-__all__ = ["Arrived", "Environment", "Media", "Message", "Permit", "Stop", "Wrote"]
+__all__ = ["BUSY", "GRAIN", "Arrived", "Environment", "Media", "Message", "Permit", "Stop", "Wrote"]
+
+BUSY: Final = "!"
+"""Before the sender's name in a hint: its call has more waiting than it may. No process has it in its name."""
+
+GRAIN: Final = 2e-6
+"""Seconds by which something may happen early: a sum of floats may fall short of what it should be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

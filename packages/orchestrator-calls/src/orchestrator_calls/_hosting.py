@@ -140,6 +140,10 @@ class Hosting:
 
     # --- what peers tell ----------------------------------------------------------------------------------------------------
 
+    def owns(self, call_id: str) -> bool:
+        """Whether this call is at work here."""
+        return call_id in self.actors
+
     def positions(self) -> dict[str, int]:
         """How far the news of each owned call is known."""
         return {call_id: actor.sharing.position for call_id, actor in self.actors.items()}
@@ -153,6 +157,10 @@ class Hosting:
             actor.lose()
         else:
             actor.receive(news.events, self._env.clock.monotonic(), sender)
+
+    def busy(self, call_id: str) -> None:
+        """The process that owns this call has more waiting for it than it may."""
+        self.following.busy(call_id)
 
     def told(self, call_id: str) -> None:
         """There is news of a call that is not at work here: of another process, for those who wait here; or of ours, which stopped."""
@@ -171,8 +179,11 @@ class Hosting:
 
     async def _revive(self, call_id: str) -> None:
         row = await self._env.journal.call(call_id)
-        if row is not None and row.state not in TERMINAL and not self.closed:
-            await self.actor(row)
+        if row is None or row.state in TERMINAL or self.closed:
+            return
+        if await self.actor(row) is not None and self.peers is not None:
+            # What the hint told of may have come after the call was read.
+            self.peers.heard(call_id, "")
 
     async def take_over(self, row: CallRow, lease: Lease) -> None:
         """Go on with a call that nobody owned."""

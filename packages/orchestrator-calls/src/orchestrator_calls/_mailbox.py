@@ -52,6 +52,11 @@ class Mailbox(Generic[T]):
         """Give a reserved place back without a message."""
         self._taken -= 1
 
+    @property
+    def over(self) -> bool:
+        """Whether more waits than there are places for."""
+        return self._taken > self._places
+
     def admit(self) -> None:
         """Take a place for a message that was accepted elsewhere, whether there is one or not."""
         self._taken += 1

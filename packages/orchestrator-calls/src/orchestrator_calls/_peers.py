@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from orchestrator_calls._environment import BUSY, GRAIN
 from orchestrator_calls.journal import CallRow, JournalUnavailable, Lease, News, SharedJournal
 from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import Clock
@@ -39,12 +40,20 @@ class PeersConfig:
 class Work(Protocol):
     """What the runtime does with what its peers tell it."""
 
+    def owns(self, call_id: str) -> bool:
+        """Whether this call is at work here."""
+        ...
+
     def positions(self) -> Mapping[str, int]:
         """How far the news of each owned call is known."""
         ...
 
     def news(self, news: News, sender: str) -> None:
         """Something may be new about an owned call; `sender` is who said so, empty where nobody did."""
+        ...
+
+    def busy(self, call_id: str) -> None:
+        """The process that owns this call has more waiting for it than it may."""
         ...
 
     def told(self, call_id: str) -> None:
@@ -66,6 +75,7 @@ class Peers:
         self._clock = clock
         self._work = work
         self._hints: dict[str, str] = {}
+        self._polled = float("-inf")
         self._wake = asyncio.Event()
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
@@ -77,12 +87,11 @@ class Peers:
             JournalUnavailable: The journal cannot be used.
         """
         await self._journal.beat(self.name, self._config.lease)
-        await self._stack.enter_async_context(self._journal.listening(self.name, self._heard))
+        await self._stack.enter_async_context(self._journal.listening(self.name, self.heard))
         await self._adopt()
-        pause = self._config.lease / 4
         self._tasks = [
-            asyncio.create_task(self._every(pause, self._beat), name="peers beat"),
-            asyncio.create_task(self._every(pause, self._adopt), name="peers adopt"),
+            asyncio.create_task(self._every(self._config.lease / 4, self._beat), name="peers beat"),
+            asyncio.create_task(self._every(self._config.lease / 10, self._adopt), name="peers adopt"),
             asyncio.create_task(self._every(0.0, self._look), name="peers news"),
         ]
 
@@ -111,6 +120,10 @@ class Peers:
             except JournalUnavailable as error:
                 logger.warning("the journal is away; calls cannot be shared", exc_info=error)
                 await self._clock.sleep(self._config.poll)
+            except Exception:
+                # A process that no longer beats or looks would own calls that nobody serves.
+                logger.exception("a step of sharing calls failed; it is tried again")
+                await self._clock.sleep(self._config.poll)
 
     async def _beat(self) -> None:
         await self._journal.beat(self.name, self._config.lease)
@@ -134,24 +147,35 @@ class Peers:
 
     # --- news ---------------------------------------------------------------------------------------------------------------
 
-    def _heard(self, call_id: str, sender: str) -> None:
-        self._hints[call_id] = sender
-        self._wake.set()
+    def heard(self, call_id: str, sender: str) -> None:
+        """There may be news of a call; `sender` told so, or nobody."""
+        if sender.startswith(BUSY):
+            self._work.busy(call_id)
+        elif self._work.owns(call_id):
+            self._hints[call_id] = sender
+            self._wake.set()
+        else:
+            self._work.told(call_id)
 
     async def _look(self) -> None:
-        """After a hint look at the calls that were named, otherwise at all."""
-        if not self._hints:
+        """Look at the calls that hints named, and every `poll` seconds at all: a hint may be lost, and hints never end when there is much to do."""
+        if not self._hints and (left := self._until_poll()) > 0:
             self._wake.clear()
             try:
-                async with asyncio.timeout(self._config.poll):
+                async with asyncio.timeout(left):
                     await self._wake.wait()
             except TimeoutError:
                 pass
         hints, self._hints = self._hints, {}
         known = self._work.positions()
-        for call_id in hints.keys() - known.keys():
-            self._work.told(call_id)
-        wanted = {call_id: known[call_id] for call_id in hints.keys() & known.keys()} if hints else known
+        wanted: Mapping[str, int] = {call_id: known[call_id] for call_id in hints.keys() & known.keys()}
+        if self._until_poll() <= 0:
+            self._polled, wanted = self._clock.monotonic(), known
         if wanted:
             for call_id, news in (await self._journal.news(wanted)).items():
                 self._work.news(news, hints.get(call_id, ""))
+
+    def _until_poll(self) -> float:
+        """Seconds; none where less is left than a sum of floats may fall short by."""
+        left = self._polled + self._config.poll - self._clock.monotonic()
+        return left if left > GRAIN else 0.0

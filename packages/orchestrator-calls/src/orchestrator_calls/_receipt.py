@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator_calls.call import Turn
+from orchestrator_calls.call import Channel, Turn
 from orchestrator_calls.events import CallState, Event
 from orchestrator_kernel.exceptions import OrchestratorError, RateLimitError, ValidationError
 
@@ -41,6 +41,7 @@ class Receipt:
         turn: The answered turn it belongs to, where the sender waited for one.
         outcomes: Answered turns that tell of actions, and go to the caller with this answer, after the turn's own; only where replies go
             into the answers of requests.
+        channel: How the turn's words reach the caller: with this receipt, or through the media socket.
     """
 
     event: Event
@@ -48,3 +49,4 @@ class Receipt:
     duplicate: bool
     turn: Turn | None = None
     outcomes: tuple[Turn, ...] = ()
+    channel: Channel = Channel.ANSWER

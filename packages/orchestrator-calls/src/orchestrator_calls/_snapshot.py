@@ -20,7 +20,7 @@ from orchestrator_calls.responder import Collect, HangUp, InputKind, Note, Trans
 
 __all__ = ["VERSION", "Counts", "dump", "restore", "taken_up"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the format; a snapshot of another version is not read, and the journal is."""
 
 Counts = Mapping[str, tuple[int, Sequence[int]]]
@@ -202,6 +202,7 @@ def _turn(turn: Turn) -> Data:
         **{name: getattr(turn, name) for name in _TURN_PLAIN},
         "kind": turn.kind.value,
         "opened_at": turn.opened_at.isoformat(),
+        "closed_at": _instant(turn.closed_at),
         "inputs": turn.inputs,
         "result": outcome_payload(turn.result) if turn.result else None,
         "steps": [to_json(each) for each in turn.steps],
@@ -218,6 +219,7 @@ def _as_turn(told: Data) -> Turn:
         **{name: told[name] for name in _TURN_PLAIN},
         kind=InputKind(told["kind"]),
         opened_at=datetime.fromisoformat(told["opened_at"]),
+        closed_at=_at(told["closed_at"]),
         inputs=tuple(told["inputs"]),
         result=_as_outcome(told["result"]),
         steps=[from_json(each) for each in told["steps"]],

@@ -146,6 +146,7 @@ class Turn:
         memory: What the responder remembered before the turn.
         command: The order that is carried out once the last word is out.
         outcome: None while the answer is being written.
+        closed_at: When it came to its end; our clock.
         interrupted: The answer was cut short: the caller began to speak, pressed a key, or was put on hold or transferred.
     """
 
@@ -168,6 +169,7 @@ class Turn:
     note: Note | None = None
     command: Transfer | HangUp | None = None
     outcome: TurnOutcome | None = None
+    closed_at: datetime | None = None
     reason: str = ""
     interrupted: bool = False
 

@@ -11,17 +11,24 @@ __all__ = ["Waiters"]
 
 
 class Waiters:
-    """Waits for turns of `call`."""
+    """Waits for turns of `call`.
+
+    Attributes:
+        closed: Nobody answers here any more.
+    """
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._waiting: dict[str, asyncio.Future[Turn | None]] = {}
+        self.closed = False
 
     async def answered(self, event_id: str, limit: float) -> Turn | None:
         """The answered turn that this input belongs to (or that has this id); None when there was none within `limit` seconds."""
         done, turn = self.known(event_id)
         if done:
             return turn
+        if self.closed:
+            return None
         waiter = self._waiting.setdefault(event_id, asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(limit):
@@ -38,7 +45,8 @@ class Waiters:
                 self._settle(event_id, turn)
 
     def give_up(self) -> None:
-        """Nobody will answer here any more."""
+        """Nobody will answer here any more, those who ask later included."""
+        self.closed = True
         for event_id in list(self._waiting):
             self._settle(event_id, None)
 

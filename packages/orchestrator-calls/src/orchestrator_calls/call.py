@@ -193,11 +193,6 @@ class Call:
             return self.turns[event_id]
         return next((turn for turn in reversed(self.turns.values()) if event_id in turn.inputs), None)
 
-    def outcomes_of(self, turn: Turn) -> list[Turn]:
-        """The answered turns that tell of the actions of `turn`."""
-        found = (self.turns.get(f"{action.key}/outcome") for action in turn.actions)
-        return [each for each in found if each is not None and each.outcome is not None]
-
     def sentence(self, key: str) -> Sentence | None:
         """The sentence with this key."""
         return self._sentences.get(key)
@@ -459,6 +454,7 @@ class Call:
         turn = self.turns[text_of(event.payload, "turn")]
         if turn.outcome is None:
             turn.outcome = TurnOutcome(text_of(event.payload, "outcome"))
+            turn.closed_at = event.received_at
             turn.reason = text_of(event.payload, "reason")
             turn.steps = []
             self.quiet_since = _latest(self.quiet_since, event.received_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator_kernel.exceptions import ConfigurationError
 
@@ -15,16 +15,25 @@ if TYPE_CHECKING:
 __all__ = ["create_engine", "create_writing_engine"]
 
 
-def create_engine(url: str) -> AsyncEngine:
+CONNECTIONS: Final = 10
+"""To a server. Those who wait for one wait less than for a further one to be made, which costs the server a process."""
+
+
+def create_engine(url: str, **options: Any) -> AsyncEngine:
     """An async engine; on SQLite every connection is in WAL mode, durable at each commit, and waits for locks up to 10 s.
+
+    To a server it keeps up to 10 connections, and never makes more: those that come and go would cost more than they carry.
 
     Args:
         url: An SQLAlchemy URL with an async driver: `sqlite+aiosqlite:///file` or `postgresql+asyncpg://…`.
+        options: Further ones of SQLAlchemy's `create_async_engine`; they take precedence.
     """
     from sqlalchemy import event  # noqa: PLC0415 - importing the package must not pay for the engine machinery
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
-    engine = create_async_engine(url)
+    server = not url.startswith("sqlite")
+    kept: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0, "pool_use_lifo": True} if server else {}
+    engine = create_async_engine(url, **(kept | options))
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine

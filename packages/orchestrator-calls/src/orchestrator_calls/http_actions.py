@@ -39,11 +39,14 @@ from orchestrator_kernel.ports import Clock, SystemClock
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ActionEndpoint", "ActionTaken", "AddressRefused", "HttpActions", "Retry", "Sign", "once"]
+__all__ = ["TENANT", "ActionEndpoint", "ActionTaken", "AddressRefused", "HttpActions", "Retry", "Sign", "once"]
 
 logger = logging.getLogger(__name__)
 
 SERVICE: Final = "action"
+
+TENANT: Final = "orchestrator.tenant"
+"""Under this name each request's extensions hold the tenant, for a transport that treats tenants apart."""
 
 
 class Sign(Protocol):
@@ -208,27 +211,25 @@ class HttpActions:
         headers = {"content-type": "application/json", "idempotency-key": request.key}
         if endpoint.sign is not None:
             headers |= endpoint.sign.sign(body, delivery_id=request.key, at=self._clock.now())
-        return await self._exchange(endpoint, "POST", endpoint.url, headers, body)
+        outgoing = await self._pinned(endpoint, "POST", endpoint.url, headers, body)
+        return await self._exchange(outgoing, request.tenant)
 
     async def _ask(self, endpoint: ActionEndpoint, request: ActionRequest) -> ActionOutcome:
         url = endpoint.probe_url.replace("{key}", quote(request.key, safe=""))
         headers = {"idempotency-key": request.key}
         if endpoint.sign is not None:
             headers |= endpoint.sign.sign(b"", delivery_id=request.key, at=self._clock.now())
-        return await self._exchange(endpoint, "GET", url, headers, None)
+        return await self._exchange(await self._pinned(endpoint, "GET", url, headers, None), request.tenant)
 
-    async def _exchange(
-        self, endpoint: ActionEndpoint, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> ActionOutcome:
+    async def _exchange(self, outgoing: httpx.Request, tenant: str) -> ActionOutcome:
         """One request to the address that was checked.
 
         Raises:
             ExternalServiceError: The request may be repeated, or the answer cannot be read.
-            AddressRefused: The host leads to where it may not.
         """
         from orchestrator_kernel.http import check_status, http_errors, read_limited  # noqa: PLC0415
 
-        outgoing = await self._pinned(endpoint, method, url, headers, body)
+        outgoing.extensions = {**outgoing.extensions, TENANT: tenant}
         with http_errors(SERVICE):
             response = await self._client.send(outgoing, stream=True, follow_redirects=False)
             try:
@@ -242,7 +243,12 @@ class HttpActions:
     async def _pinned(
         self, endpoint: ActionEndpoint, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> httpx.Request:
-        """The request to the address, under the host's name; TLS asks for the name and checks the certificate against it."""
+        """The request to the address, under the host's name; TLS asks for the name and checks the certificate against it.
+
+        Raises:
+            AddressRefused: The host leads to where it may not.
+            ExternalServiceError: It has no address.
+        """
         request = self._client.build_request(
             method, url, headers={**endpoint.headers, **headers, "connection": "close"}, content=body
         )

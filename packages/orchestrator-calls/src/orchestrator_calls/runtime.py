@@ -20,6 +20,7 @@ from orchestrator_calls._actor import Actor, turn_key
 from orchestrator_calls._environment import Environment
 from orchestrator_calls._hosting import Hosting, ended, seen
 from orchestrator_calls._mailbox import MailboxFull
+from orchestrator_calls._outcomes import told_with
 from orchestrator_calls._peers import PeersConfig
 from orchestrator_calls._receipt import CallNotFound, Draining, Receipt, TooManyCalls
 from orchestrator_calls.actions import Actions
@@ -177,6 +178,7 @@ class CallRuntime:
             actor.stop()
         await ended(hosting.calls, deadline)
         if hosting.peers is not None:
+            await hosting.following.stop()
             await hosting.peers.stop()
 
     async def __aenter__(self) -> Self:
@@ -192,6 +194,10 @@ class CallRuntime:
     def active(self) -> int:
         """How many calls run in this process."""
         return len(self._actors)
+
+    def running(self) -> dict[str, tuple[str, CallState]]:
+        """The calls that run in this process: by id, the tenant and the state."""
+        return {call_id: (actor.call.tenant, actor.call.state) for call_id, actor in self._actors.items()}
 
     # --- events -------------------------------------------------------------------------------------------------------------
 
@@ -237,13 +243,26 @@ class CallRuntime:
             return Receipt(kept, actor.call.state, duplicate)
         if duplicate and actor.call.forgot(kept):
             return await self._from_journal(kept)
+        deadline = self._clock.monotonic() + wait
         turn = await actor.waiters.answered(turn_key(kept), wait)
-        if turn is None and actor.fenced:
-            # The call has moved to another process meanwhile.
-            receipt = await self._elsewhere(kept, await self._declare(kept), wait)
-            return replace(receipt, duplicate=duplicate)
+        if turn is None and actor.waiters.closed:
+            left = deadline - self._clock.monotonic()
+            return replace(await self._answered_by_the_next(actor, kept, left), duplicate=duplicate)
         outcomes = await actor.outcomes(turn) if turn else ()
-        return Receipt(kept, actor.call.state, duplicate, turn, outcomes)
+        return Receipt(kept, actor.call.state, duplicate, turn, outcomes, actor.call.channel)
+
+    async def _answered_by_the_next(self, actor: Actor, kept: Event, wait: float) -> Receipt:
+        """The call has gone from this actor: it is over, has moved to another process, or begins anew here."""
+        await actor.gone.wait()
+        row = await self._declare(kept)
+        if row.state in TERMINAL:
+            return await self._from_journal(kept)
+        if wait <= 0 or self._hosting.closed:
+            return Receipt(kept, actor.call.state, duplicate=False)
+        following = await self._hosting.actor(row)
+        if following is None:
+            return await self._elsewhere(kept, row, wait)
+        return await self._answer(following, kept, wait, duplicate=False)
 
     async def _trusting(self, event: Event, row: CallRow, wait: float) -> Receipt:
         """The process that answered a moment ago will answer again; if it does not, it is asked for anew who owns the call."""
@@ -256,14 +275,15 @@ class CallRuntime:
 
     async def _elsewhere(self, event: Event, row: CallRow, wait: float) -> Receipt:
         """Another process owns the call: append, and wait for its answer."""
+        self._hosting.following.require_room(event.call_id)
         [appended] = await self._unbroken(self._journal.append([event], sender=self._hosting.name))
         kept = appended.event
         if not wait or not _opens(kept):
             return Receipt(kept, row.state, appended.duplicate)
         following = self._hosting.following
         turn, call = await following.answered(row, kept, turn_key(kept), wait, new=not appended.duplicate)
-        outcomes = tuple(call.outcomes_of(turn)) if turn else ()
-        return Receipt(kept, call.state, appended.duplicate, turn, outcomes)
+        outcomes = await following.outcomes(row, turn, self._env.policy.patience) if turn else ()
+        return Receipt(kept, call.state, appended.duplicate, turn, outcomes, call.channel)
 
     async def _take_in(self, actor: Actor, event: Event, at: float) -> tuple[bool, Event]:
         try:
@@ -295,7 +315,9 @@ class CallRuntime:
     async def _from_journal(self, event: Event) -> Receipt:
         """The receipt of an event that was taken in long ago."""
         call = await self.view(event.call_id)
-        return Receipt(event, call.state, duplicate=True, turn=call.turn_of(turn_key(event)))
+        turn = call.turn_of(turn_key(event))
+        outcomes = told_with(call, turn, self._env.policy.patience) if turn else ()
+        return Receipt(event, call.state, duplicate=True, turn=turn, outcomes=outcomes, channel=call.channel)
 
     async def _declare(self, event: Event) -> CallRow:
         row = await self._journal.call(event.call_id)

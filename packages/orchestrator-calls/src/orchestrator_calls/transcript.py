@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from orchestrator_calls.call import Call, SentenceState, Turn
 from orchestrator_calls.responder import HangUp, InputKind, Transfer
 from orchestrator_kernel.ports import Json
 
 __all__ = ["as_json", "as_text", "turn_as_json"]
+
+_REFUSED: Final = "consent_refused"
 
 
 def turn_as_json(turn: Turn) -> dict[str, Json]:
@@ -39,6 +44,7 @@ def as_json(call: Call) -> dict[str, Json]:
         "ended_at": call.ended_at.isoformat() if call.ended_at else None,
         "end_reason": call.end_reason,
         "events": call.count,
+        "notices": [dict(each) for each in _notices(call)],
         "turns": [turn_as_json(turn) for turn in call.turns.values()],
     }
 
@@ -61,7 +67,20 @@ def as_text(call: Call) -> str:
             lines.append(_line(f"        [{turn.note.detail}]"))
         if turn.command is not None:
             lines.append(_line(f"        [{_command(turn)}]"))
+    told = dict.fromkeys(str(each["kind"]) for each in _notices(call))
+    refused = told.pop(_REFUSED, "") is None
+    if told:
+        lines.append(_line(f"        [told: {', '.join(told)}]"))
+    if refused:
+        lines.append("        [consent refused]")
     return "\n".join(lines)
+
+
+def _notices(call: Call) -> list[Mapping[str, Json]]:
+    """What the script noted in its memory as told to the caller, or as refused by them: `kind` and `language` of each."""
+    noted = call.memory.get("notices")
+    found = noted if isinstance(noted, list) else []
+    return [each for each in found if isinstance(each, Mapping) and isinstance(each.get("kind"), str)]
 
 
 def _line(text: str) -> str:

@@ -262,5 +262,6 @@ def verdict(folder: Path) -> dict[str, Any]:
         ],
         "orders": sorted(set(world.told("ordered"))),
         "memory": dict(call.memory),
+        "started": float(world.told("resumed")[0]),
         "resumed": [float(each) for each in world.told("resumed")][1:],
     }

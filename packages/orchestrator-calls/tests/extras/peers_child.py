@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from calls_support import Echo
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from orchestrator_calls.engine import create_engine
 from orchestrator_calls.events import Event, EventType
@@ -23,10 +24,27 @@ from orchestrator_kernel.ports import SystemClock
 from orchestrator_secrets.envelope import EnvelopeSealer, MasterKeyFile
 from orchestrator_secrets.sql_key_store import SqlKeyStore
 
+logger = logging.getLogger(__name__)
+
+LAG = 0.1
+"""Seconds that the event loop may be late before it is noted."""
+
+
+async def note_lag() -> None:
+    while True:
+        due = time.monotonic() + LAG
+        await asyncio.sleep(LAG)
+        if (late := time.monotonic() - due) > LAG:
+            logger.info("the event loop was %.3f s late", late)
+
 
 async def main(url: str, folder: Path, name: str, lease: float) -> None:
+    logging.basicConfig(
+        filename=folder / f"{name}.log", level=logging.INFO, format="%(created).3f %(name)s %(message)s"
+    )
+    lagging = asyncio.create_task(note_lag())
     clock = SystemClock()
-    sealer = EnvelopeSealer(MasterKeyFile(folder / "master.keys"), SqlKeyStore(create_async_engine(url)), clock=clock)
+    sealer = EnvelopeSealer(MasterKeyFile(folder / "master.keys"), SqlKeyStore(create_engine(url)), clock=clock)
     journal = SqlJournal(create_engine(url), sealer, clock, process=name)
     await journal.open()
     runtime = CallRuntime(
@@ -72,6 +90,7 @@ async def main(url: str, folder: Path, name: str, lease: float) -> None:
         sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
         sys.stdout.flush()
         await server.serve_forever()
+    lagging.cancel()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from calls_databases import helpers_importable
 
+logger = logging.getLogger(__name__)
 SERVER = Path(__file__).with_name("kill_server.py")
 RESUME_LIMIT = 1.0
 
@@ -39,7 +41,14 @@ def judge(straight: dict[str, Any], killed: list[dict[str, Any]]) -> None:
             assert case[nothing] == [], (where, nothing)
         for same in ("state", "runs", "said", "orders", "memory"):
             assert case[same] == straight[same], (where, same)
-        assert all(seconds < RESUME_LIMIT for seconds in case["resumed"]), where
+    resumed = max(seconds for case in killed for seconds in case["resumed"])
+    control = max(case["started"] for case in killed)
+    logger.info("%d killed; slowest resume %.3f s, slowest first start %.3f s", len(killed), resumed, control)
+    if control > RESUME_LIMIT / 4:
+        # Where a start that has nothing to read takes long, the machine is busy with other things.
+        logger.warning("times of resumes are void")
+        return
+    assert resumed < RESUME_LIMIT
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ next piece. Nothing is written to disk but by `keep_recording`, sealed. The base
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from orchestrator_kernel.ports.audio import AudioCodec, Resampler, ToneDetector
 from orchestrator_performance._audio.buffers import AudioBudget, BudgetStats, BufferStats, FrameBuffer
 from orchestrator_performance._audio.dtmf import DIGITS, DtmfDetector, dtmf
@@ -60,7 +62,7 @@ __all__ = [
 ]
 
 
-def resample(pcm: bytes, source: int, target: int, *, engine: Engine | None = None) -> bytes:
+def resample(pcm: bytes, source: int, target: int, *, engine: Engine = "filter") -> bytes:
     """A whole recording at another rate.
 
     Raises:
@@ -78,16 +80,18 @@ class CallAudio:
     Args:
         budget: For the buffers of all streams.
         fast_ulaw: Encode mu-law by `audioop`, which is off by one code for 508 of 65,536 samples (see `G711`).
-        engine: Of resampling; None takes soxr where it is installed.
+        engine: Of resampling: `filter`, or `soxr` with the extra `[resample]`.
     """
 
     def __init__(
-        self, *, budget: AudioBudget | None = None, fast_ulaw: bool = False, engine: Engine | None = None
+        self, *, budget: AudioBudget | None = None, fast_ulaw: bool = False, engine: Engine = "filter"
     ) -> None:
         self.budget = budget or AudioBudget()
-        self._engine = engine
-        self._codecs: dict[str, AudioCodec] = {law: G711(law, fast=fast_ulaw) for law in LAWS}
-        self._codecs["L16"] = Linear16()
+        self._engine: Engine = engine
+        self._codecs: Mapping[str, AudioCodec] = {
+            **{law: G711(law, fast=fast_ulaw) for law in LAWS},
+            "L16": Linear16(),
+        }
 
     def codec(self, name: str) -> AudioCodec:
         """As the port says; AudioError for an unknown name."""
@@ -107,3 +111,7 @@ class CallAudio:
     def tones(self, *, stream: str = "") -> ToneDetector:
         """As the port says; `stream` is named in errors."""
         return DtmfDetector(stream=stream)
+
+    def open(self, stream: str, *, max_frames: int = 250) -> FrameBuffer:
+        """As the port says, from the budget: AudioError or AudioBusy."""
+        return self.budget.open(stream, max_frames=max_frames)

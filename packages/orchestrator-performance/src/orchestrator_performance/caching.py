@@ -14,10 +14,10 @@ What the user types:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator_kernel.exceptions import ConfigurationError
-from orchestrator_performance._cache.cache import MISSING, Cache, Loaded, Missing, Shared, WarmUp
+from orchestrator_performance._cache.cache import Cache
 from orchestrator_performance._cache.config import CacheConfig
 from orchestrator_performance._cache.decorators import CachedCoroutine, CachedFunction, cached
 from orchestrator_performance._cache.flights import LoadAbandoned, LoadTooSlow
@@ -32,6 +32,7 @@ from orchestrator_performance._cache.serializers import (
 )
 from orchestrator_performance._cache.shared import Outage, Sealing, SharedLevel
 from orchestrator_performance._cache.stats import CacheStats
+from orchestrator_performance._cache.values import MISSING, Loaded, Missing, Shared, WarmUp
 from orchestrator_performance._cache.weight import approximate_weight
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ __all__ = [
 
 
 def redis_level(
-    client: Redis[Any] | str,
+    client: Redis | str,
     *,
     prefix: str = "orchestrator:cache",
     time_limit_seconds: float = 0.05,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import pickle
+import pkgutil
 from array import array
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from orchestrator_kernel.contracts import AudioPathContract
 from orchestrator_kernel.exceptions import ValidationError
 from orchestrator_kernel.ports import SealBroken, Sealer, SealScope
 from orchestrator_kernel.ports.audio import AudioPath
+from orchestrator_performance import _audio
 from orchestrator_performance._audio.linear import mixed_to_mono
 from orchestrator_performance.audio_optimizer import (
     SILENCE,
@@ -145,3 +149,8 @@ async def test_a_recording_reaches_the_disk_sealed_and_whole(tmp_path: Path):
         await open_recording(tmp_path / "nobody.wav", sealer=sealer, scope=scope)
     with pytest.raises(AudioError, match="cannot be written"):
         await keep_recording(tmp_path / "no" / "folder.wav", pcm, 8000, sealer=sealer, scope=scope)
+
+
+@pytest.mark.parametrize("name", sorted(module.name for module in pkgutil.iter_modules(_audio.__path__)))
+def test_the_docstring_examples_are_true(name: str):
+    assert doctest.testmod(importlib.import_module(f"{_audio.__name__}.{name}")).failed == 0

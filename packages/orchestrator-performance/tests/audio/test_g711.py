@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from orchestrator_kernel.contracts import AudioCodecContract
 from orchestrator_kernel.exceptions import ConfigurationError, ValidationError
 from orchestrator_kernel.ports import AudioCodec
+from orchestrator_performance._audio.g711 import ulaw_encoding
 from orchestrator_performance._audio.native import audioop
 from orchestrator_performance.audio_optimizer import G711, AudioError, Linear16, transcoding
 
@@ -99,6 +100,12 @@ def test_what_was_decoded_is_encoded_as_it_was(law: str, codes: bytes):
     assert again.replace(b"\x7f", b"\xff") == codes.replace(b"\x7f", b"\xff")
 
 
+@given(st.lists(st.integers(-40, 40) | st.integers(-32768, 32767), max_size=400))
+def test_near_zero_and_everywhere_all_ways_give_the_same(samples: list[int]):
+    pcm, codes = array("h", samples).tobytes(), ulaw_encoding()
+    assert G711("PCMU").encode(pcm) == bytes(codes[sample & 0xFFFF] for sample in samples)
+
+
 def test_from_one_law_to_the_other_is_one_translation():
     ulaw, alaw = G711("PCMU"), G711("PCMA")
     codes = bytes(range(256))
@@ -124,11 +131,9 @@ def test_what_no_codec_can_encode_is_refused():
     for codec in (G711("PCMU"), G711("PCMA"), Linear16()):
         with pytest.raises(AudioError, match="byte 2: half a 16-bit sample"):
             codec.encode(b"\0\0\0")
-        with pytest.raises(AudioError, match="2000000 bytes in one piece"):
-            codec.encode(bytes(2_000_000))
         assert codec.encode(b"") == codec.decode(b"") == b""
         assert len(codec.encode(b"\0\0")) in {1, 2}
-    with pytest.raises(ValidationError, match="MP3 is no law of G.711"):
+    with pytest.raises(ValidationError, match=r"MP3 is no law of G\.711"):
         G711("MP3")
 
 

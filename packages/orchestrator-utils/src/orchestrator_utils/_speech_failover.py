@@ -1,4 +1,4 @@
-"""The next voice, when one fails before the caller has heard anything."""
+"""The next voice, when one fails before the caller has heard anything, or breaks in sentence after sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from array import array
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -15,6 +15,7 @@ from typing import Final, Literal
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.ports import Speech, SpeechChunk, SpeechFailed, SpeechRequest, SpeechUnavailable
 from orchestrator_utils._speech_checks import SpeechRefused
+from orchestrator_utils._speech_rest import Rest
 
 __all__ = ["FailoverSpeech", "SpeechOutcome", "is_audible"]
 
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_SILENCE: Final = 1.0
 """Seconds; no voice takes a longer breath before a sentence."""
+_WAITED: Final = frozenset({"speech_late", "answer_silent"})
 _AUDIBLE: Final = 50
 """Of 32768: about -56 dB, below the noise of a telephone line."""
 
@@ -58,6 +60,10 @@ class FailoverSpeech:
     second of silence, or says nothing else, has failed (`answer_silent`). Once audio was heard there is no way back: a failure then is raised
     as `SpeechFailed`, and the caller decides. Nothing is tried twice.
 
+    A voice that breaks in the middle of sentences, or begins too late, does so at the listeners' cost. After `rest_after` such sentences one
+    after the other it rests for `rest_seconds`: it is asked only when no other can speak. Then one sentence is its probe: if it is spoken the
+    voice is back in its place, and otherwise it rests again. What is cut short by the listener counts for nothing.
+
     A voice's name means something to one backend alone, so `request.voice` is for the first; the others speak with the language's
     default.
 
@@ -66,10 +72,12 @@ class FailoverSpeech:
         first_audio_timeout: Seconds that each voice gets to its first audio.
         names: For errors, logs and outcomes; by default the names of the classes.
         observe: Called once for each voice that was asked.
-        monotonic: The clock for `SpeechOutcome.first_audio`.
+        monotonic: The clock for `SpeechOutcome.first_audio` and for rests.
+        rest_after: How many sentences in a row a voice may spoil.
+        rest_seconds: How long it then rests.
 
     Raises:
-        ConfigurationError: No voices, a number of names that is not theirs, or a time that is not positive.
+        ConfigurationError: No voices, a number of names that is not theirs, or a time or number that is not positive.
     """
 
     def __init__(
@@ -80,13 +88,20 @@ class FailoverSpeech:
         names: Sequence[str] | None = None,
         observe: Callable[[SpeechOutcome], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        rest_after: int = 3,
+        rest_seconds: float = 30.0,
     ) -> None:
         names = [type(voice).__name__ for voice in voices] if names is None else names
         if not voices or len(names) != len(voices):
             raise ConfigurationError("a fail-over needs at least one voice, and a name for each or for none")
-        if not first_audio_timeout > 0:
-            raise ConfigurationError("first_audio_timeout must be positive", details={"setting": "first_audio_timeout"})
-        self._voices = tuple(zip(names, voices, strict=True))
+        limits = {"first_audio_timeout": first_audio_timeout, "rest_after": rest_after, "rest_seconds": rest_seconds}
+        for setting, value in limits.items():
+            if not value > 0:
+                raise ConfigurationError(f"{setting} must be positive", details={"setting": setting})
+        self._voices = tuple(
+            _Voice(name, voice, Rest(name, rest_after, rest_seconds, monotonic))
+            for name, voice in zip(names, voices, strict=True)
+        )
         self._limit = first_audio_timeout
         self._observe = observe
         self._monotonic = monotonic
@@ -98,25 +113,48 @@ class FailoverSpeech:
             SpeechFailed: None could, or one failed after it was heard.
         """
         errors: list[SpeechFailed] = []
-        for name, voice in self._voices:
-            attempt = _Attempt(name, self._limit, self._monotonic)
-            asked = replace(request, voice=None) if errors else request
+        asked: list[str] = []
+        for voice in self._in_order():
+            attempt = _Attempt(voice.name, self._limit, self._monotonic)
+            asked.append(voice.name)
             try:
-                async with aclosing(attempt.speak(voice.synthesize(asked))) as stream:
+                async with aclosing(attempt.speak(voice.speech.synthesize(self._for(voice, request)))) as stream:
                     async for chunk in stream:
                         yield chunk
             except Exception as error:  # noqa: BLE001 - a caller on the phone is owed the next voice; what broke is logged
                 failure = attempt.fail(error)
                 if attempt.first_audio is not None:
                     raise failure from (None if failure is error else error)
-                logger.warning("voice failed before its first audio", extra={"voice": name, "code": failure.code})
+                logger.warning("voice failed before its first audio", extra={"voice": voice.name, "code": failure.code})
                 errors.append(failure)
             else:
                 attempt.result = "spoken"
                 return
             finally:
-                self._tell(attempt)
-        raise _nobody([name for name, _ in self._voices], errors)
+                self._ended(voice, attempt)
+        raise _nobody(asked, errors)
+
+    def _in_order(self) -> Iterator[_Voice]:
+        """By preference; those that rest come last, and are asked only when no other could speak."""
+        resting: list[_Voice] = []
+        for voice in self._voices:
+            if len(self._voices) == 1 or voice.rest.over():
+                yield voice
+            else:
+                resting.append(voice)
+        yield from resting
+
+    def _for(self, voice: _Voice, request: SpeechRequest) -> SpeechRequest:
+        return request if voice is self._voices[0] else replace(request, voice=None)
+
+    def _ended(self, voice: _Voice, attempt: _Attempt) -> None:
+        if attempt.spoiled:
+            voice.rest.spoiled()
+        elif attempt.result == "spoken":
+            voice.rest.spoken()
+        else:
+            voice.rest.unknown()
+        self._tell(attempt)
 
     def _tell(self, attempt: _Attempt) -> None:
         if self._observe is not None:
@@ -125,6 +163,13 @@ class FailoverSpeech:
                     voice=attempt.name, result=attempt.result, code=attempt.code, first_audio=attempt.first_audio
                 )
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    name: str
+    speech: Speech
+    rest: Rest
 
 
 class _Attempt:
@@ -137,6 +182,11 @@ class _Attempt:
         self.first_audio: float | None = None
         self._limit = limit
         self._monotonic = monotonic
+
+    @property
+    def spoiled(self) -> bool:
+        """Whether the listener noticed the failure: words broken off, or a wait for nothing."""
+        return self.result == "failed" and (self.first_audio is not None or self.code in _WAITED)
 
     async def speak(self, stream: AsyncGenerator[SpeechChunk, None]) -> AsyncGenerator[SpeechChunk, None]:
         """The stream, once it has proved that there is audio in it."""

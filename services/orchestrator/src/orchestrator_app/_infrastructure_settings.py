@@ -32,6 +32,9 @@ class ServerSettings(Settings):
         default=(), description="Exact origins of pages that may use the API, such as https://console.example."
     )
     max_body: int = Field(default=1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Bytes of a request's body.")
+    max_json_depth: int = Field(default=32, ge=1, le=200, description="Objects and arrays within each other in a body.")
+    max_json_string: int = Field(default=10_000, ge=1, description="Characters of a string in a body.")
+    max_json_array: int = Field(default=1_000, ge=1, description="Elements of an array in a body.")
     drain_seconds: float = Field(
         default=30.0, ge=0, le=3600, description="How long running calls get when the process ends."
     )

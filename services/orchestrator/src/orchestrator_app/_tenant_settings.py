@@ -123,6 +123,13 @@ class TenantSettings(Settings):
         default_factory=dict[str, time | str], description="Replace entries of the script's [values]."
     )
     voices: Mapping[str, str] = Field(default_factory=dict[str, str], description="The voice by language.")
+    line: Literal["relay", "stream"] = Field(
+        default="relay",
+        description="Over Twilio: the relay hears and speaks, or raw audio comes in and our own recognizer and voice do.",
+    )
+    commands: tuple[str, ...] = Field(
+        default=(), description="What callers may say to the embedded recognizer; hearing.commands when empty."
+    )
     transfers: Mapping[str, Number] = Field(
         default_factory=dict[str, str], description="Whom callers may be handed to: the number by name."
     )

@@ -126,6 +126,13 @@ class TurnView(BaseModel):
     )
 
 
+class NoticeView(BaseModel):
+    """What the caller was told, or refused."""
+
+    kind: str
+    language: str = ""
+
+
 class CallView(BaseModel):
     """A call with its transcript."""
 
@@ -137,13 +144,14 @@ class CallView(BaseModel):
     ended_at: datetime | None
     end_reason: str
     events: int
+    notices: list[NoticeView]
     turns: list[TurnView]
 
 
 class Health(BaseModel):
     """How the service is."""
 
-    status: Literal["healthy", "unhealthy"]
+    status: Literal["healthy", "degraded", "unhealthy"]
     region: str | None = None
     version: str | None = None
     checks: dict[str, str] = Field(default_factory=dict)

@@ -30,10 +30,10 @@ GUARDED = [
     ("GET", "/v1/calls/call-1"),
     ("POST", "/v1/calls/call-1/end"),
     ("GET", "/metrics"),
-    ("GET", "/docs"),
-    ("GET", "/redoc"),
-    ("GET", "/docs/oauth2-redirect"),
-    ("GET", "/openapi.json"),
+    ("GET", "/docs/"),
+    ("GET", "/openapi.json/x"),
+    ("POST", "/auth/logout"),
+    ("GET", "/auth/me"),
     ("GET", "/v1/calls/call-1/media"),
     ("GET", "/v1/calls/call-1/events"),
     ("GET", "/does-not-exist"),
@@ -72,7 +72,7 @@ async def test_without_the_token_nothing_answers(service: Client, method: str, p
     answer = await service.http.request(method, path)
 
     problem(answer, 401, "authentication_failed")
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"] == 'Bearer realm="orchestrator", ApiKey realm="orchestrator"'
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,10 @@ async def test_without_the_token_nothing_answers(service: Client, method: str, p
 async def test_a_wrong_token_is_no_token(service: Client, authorization: str) -> None:
     answer = await service.http.get("/v1/calls", headers={b"authorization": authorization.encode("latin-1")})
 
-    problem(answer, 401, "authentication_failed")
+    # RFC 6750 section 3.1: what was brought as a token and is none is told apart from nothing.
+    brought = authorization.startswith("Bearer ") and authorization != "Bearer "
+    problem(answer, 401, "invalid_token" if brought else "authentication_failed")
+    assert ('error="invalid_token"' in answer.headers["www-authenticate"]) == brought
 
 
 async def test_headers_of_a_proxy_let_nobody_in(service: Client) -> None:

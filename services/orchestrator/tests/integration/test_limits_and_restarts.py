@@ -132,6 +132,7 @@ async def test_without_its_journal_it_is_not_ready_and_says_so(data: Path) -> No
         databases = service.app.registry.get(Databases)
         async with databases.data.begin() as connection:
             await connection.exec_driver_sql("ALTER TABLE calls_call RENAME TO calls_gone")
+        await asyncio.sleep(0.6)  # What was found is believed for half a second.
 
         ready = await service.http.get("/health/ready")
         listed = await service.get("/v1/calls")
@@ -146,6 +147,7 @@ async def test_without_its_journal_it_is_not_ready_and_says_so(data: Path) -> No
         assert (await service.http.get("/health/live")).status_code == 200
         async with databases.data.begin() as connection:
             await connection.exec_driver_sql("ALTER TABLE calls_gone RENAME TO calls_call")
+        await asyncio.sleep(0.6)
         assert (await service.http.get("/health/ready")).status_code == 200
 
 

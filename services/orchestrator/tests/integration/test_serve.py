@@ -71,7 +71,7 @@ async def hear_a_call(process: Process) -> tuple[str, set[str]]:
         started = await service.start()
         call_id, token = started["call_id"], started["session_token"]
         async with (
-            connect(f"{ws}/v1/calls/{call_id}/events?token={TOKEN}") as watching,
+            connect(f"{ws}/v1/calls/{call_id}/events", additional_headers=AUTHORIZED) as watching,
             connect(f"{ws}/v1/calls/{call_id}/media?token={token}") as media,
         ):
             await media.send(json.dumps({"type": "hello", "reports": True}))

@@ -412,7 +412,9 @@ async def test_a_call_that_is_over_is_shown_once(service: Client) -> None:
     await service.event(call_id, "call_started")
     await service.post(f"/v1/calls/{call_id}/end")
 
-    async with connect(socket_url(service, f"/v1/calls/{call_id}/events?token={TOKEN}")) as socket:
+    url = socket_url(service, f"/v1/calls/{call_id}/events")
+    assert (await refused(f"{url}?token={TOKEN}"))["status"] == 401
+    async with connect(url, additional_headers=bearer(TOKEN)) as socket:
         told = [json.loads(message) async for message in socket]
 
     assert [message["type"] for message in told] == ["snapshot"]

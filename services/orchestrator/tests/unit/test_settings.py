@@ -142,8 +142,69 @@ OLD_VALUES: dict[str, tuple[str, Any]] = {
     "livekit.api_key": ("APIold", "APIold"),
     "livekit.api_secret": (SECRET, SECRET),
     "agents.bearer_key": (SECRET, SECRET),
+    "agents.secrets.earlier": (SECRET, SECRET),
+    "hotel_events.secrets.earlier": (SECRET, SECRET),
+    "server.cors_origins": ("https://console.example", ("https://console.example",)),
+    "server.max_json_string": ("5000", 5000),
+    "server.max_json_array": ("500", 500),
+    "server.max_json_depth": ("5", 5),
+    "performance.cache_url": ("redis://:pw@cache:6379/1", "redis://:pw@cache:6379/1"),
+    "performance.cache_connections": ("15", 15),
+    "performance.warm_connections": ("5", 5),
+    "performance.database_connections": ("20", 20),
+    "performance.http_connections": ("50", 50),
+    "performance.memory_mb": ("512", 512),
+    "performance.cpu_percent": ("80", 80.0),
+    "performance.interval": ("30", 30.0),
+    "performance.alerting": ("false", False),
+    "performance.cache_items": ("1000", 1000),
+    "performance.cache_bytes": ("52428800", 52_428_800),
+    "performance.cache_seconds": ("300", 300.0),
+    "audio.buffer_mb": ("10", 10),
+    "hearing.openai_url": ("http://asr:8000", "http://asr:8000/"),
+    "hearing.timeout": ("4", 4.0),
     "speech.router_url": ("http://tts:8000", "http://tts:8000/"),
     "log.level": ("DEBUG", "DEBUG"),
+    "auth.algorithm": ("RS256", "RS256"),
+    "auth.access_minutes": ("5", 5.0),
+    "auth.refresh_days": ("1", 1.0),
+    "auth.free_attempts": ("3", 3),
+    "auth.longest_wait_minutes": ("30", 30.0),
+    "auth.browser_idle_minutes": ("60", 60.0),
+    "vault.url": ("https://vault.example:8200", "https://vault.example:8200/"),
+    "vault.token": (SECRET, SECRET),
+    "vault.role_id": ("calls", "calls"),
+    "vault.secret_id": (SECRET, SECRET),
+    "vault.namespace": ("desk", "desk"),
+    "vault.api_keys_path": ("calls/keys", "calls/keys"),
+    "vault.kubernetes_role": ("calls", "calls"),
+    "monitoring.alerting": ("false", False),
+    "monitoring.evaluate_seconds": ("45", 45.0),
+    "monitoring.prometheus_url": ("http://prometheus:9090", "http://prometheus:9090/"),
+    "monitoring.slack_url": ("https://hooks.slack.com/x", "https://hooks.slack.com/x"),
+    "monitoring.slack_channel": ("#alerts", "#alerts"),
+    "monitoring.pagerduty_key": (SECRET, SECRET),
+    "monitoring.webhook_url": ("https://example.org/hook", "https://example.org/hook"),
+    "monitoring.email.host": ("mail.example.org", "mail.example.org"),
+    "monitoring.email.port": ("2525", 2525),
+    "monitoring.email.user": ("ops", "ops"),
+    "monitoring.email.password": (SECRET, SECRET),
+    "monitoring.email.sender": ("a@example.org", "a@example.org"),
+    "monitoring.email.security": ("true", "starttls"),
+    "monitoring.email.recipients": ('["b@example.org"]', ("b@example.org",)),
+    "monitoring.thresholds.call_success": ("98", 98.0),
+    "monitoring.thresholds.action_seconds": ("2", 2.0),
+    "monitoring.thresholds.satisfaction": ("4", 4),
+    "monitoring.thresholds.cpu": ("80", 80.0),
+    "monitoring.thresholds.memory": ("80", 80.0),
+    "monitoring.thresholds.error_rate": ("5", 5.0),
+    "tracing.enabled": ("false", False),
+    "tracing.endpoint": ("http://collector:4318", "http://collector:4318/"),
+    "tracing.ratio": ("0.01", 0.01),
+    "tracing.service": ("front", "front"),
+    "metrics.enabled": ("false", False),
+    "metrics.port": ("8000", 8000),
+    "metrics.path": ("/monitoring/metrics", "/monitoring/metrics"),
 }
 
 
@@ -152,15 +213,21 @@ def test_every_old_name_loads_with_a_warning(old: str) -> None:
     path = OLD_NAMES[old]
     text, meant = OLD_VALUES[path]
     # An API key and its secret belong together.
-    pair = {"LIVEKIT_API_KEY": "APIold", "LIVEKIT_API_SECRET": SECRET} if path.startswith("livekit.") else {}
+    pairs = {
+        "livekit.": {"LIVEKIT_API_KEY": "APIold", "LIVEKIT_API_SECRET": SECRET},
+        "vault.role_id": {"VAULT_SECRET_ID": SECRET},
+        "vault.secret_id": {"VAULT_ROLE_ID": "calls"},
+        "vault.url": {"VAULT_TOKEN": SECRET},
+    }
+    pair = next((each for prefix, each in pairs.items() if path.startswith(prefix)), {})
 
     own = loaded({**pair, old: text})
 
     value: Any = own.value
     for name in path.split("."):
-        value = getattr(value, name)
+        value = value[name] if isinstance(value, Mapping) else getattr(value, name)
     assert (
-        value.get_secret_value() if hasattr(value, "get_secret_value") else str(value) if "url" in path else value
+        value.get_secret_value() if hasattr(value, "get_secret_value") else str(value) if path.endswith(("url", "endpoint")) else value
     ) == meant
     present = PREFIX + path.upper().replace(".", "__")
     assert any(str(warning) == f"{old}: is an old name; set {present} instead" for warning in own.warnings)

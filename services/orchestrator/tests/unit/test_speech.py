@@ -40,7 +40,10 @@ def test_sentences_are_counted_by_voice_and_by_how_they_went() -> None:
     metrics = Metrics()
     for voice, result in (("elevenlabs", "failed"), ("embedded", "spoken"), ("embedded", "spoken")):
         metrics.spoken(SpeechOutcome(voice=voice, result=result))  # type: ignore[arg-type]
+    metrics.spoken(SpeechOutcome(voice="openai", result="spoken", first_audio=0.15))
     text = generate_latest(metrics.registry).decode()
+    assert 'orchestrator_speech_first_audio_seconds_bucket{le="0.1",voice="openai"} 0.0' in text
+    assert 'orchestrator_speech_first_audio_seconds_bucket{le="0.2",voice="openai"} 1.0' in text
     assert 'orchestrator_speech_sentences_total{result="failed",voice="elevenlabs"} 1.0' in text
     assert 'orchestrator_speech_sentences_total{result="spoken",voice="embedded"} 2.0' in text
 

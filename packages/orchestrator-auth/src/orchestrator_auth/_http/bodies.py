@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from orchestrator_auth.api_keys import ApiKey, MadeKey, NewKey
 from orchestrator_auth.models import KeyLimits, TokenPair
 from orchestrator_auth.sessions import Session
+from orchestrator_kernel.models import AuditEvent
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Code = Annotated[str, StringConstraints(min_length=6, max_length=20)]
@@ -107,6 +108,7 @@ class Me(BaseModel):
     tenant: str
     roles: list[str]
     permissions: list[str]
+    withheld: list[str] = Field(description="What comes besides once a second factor was shown in this session.")
     session_id: str
     second_factor_at: datetime | None
 
@@ -161,6 +163,34 @@ class FactorView(BaseModel):
     recovery_codes_left: int
 
 
+class FactorEvent(BaseModel):
+    """One thing that happened to a second factor."""
+
+    type: str
+    occurred_at: datetime
+    actor: str
+    outcome: str
+    method: str | None = None
+
+    @classmethod
+    def of(cls, event: AuditEvent) -> Self:
+        method = event.details.get("method")
+        return cls(
+            type=event.type,
+            occurred_at=event.occurred_at,
+            actor=event.actor,
+            outcome=str(event.outcome),
+            method=None if method is None else str(method),
+        )
+
+
+class FactorEvents(BaseModel):
+    """A page of them; `next` leads to the page after."""
+
+    events: list[FactorEvent]
+    next: datetime | None
+
+
 class StepUp(BaseModel):
     """`tokens` says that the second factor was shown; none for a browser's session, which knows."""
 
@@ -178,7 +208,7 @@ class LimitsBody(Body):
 
 
 class NewKeyBody(Body):
-    service: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,127}$")]
+    service: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,119}$")]
     tenant: Tenant
     permissions: Annotated[
         list[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*:[a-z][a-z0-9_]*$")]], Field(max_length=100)

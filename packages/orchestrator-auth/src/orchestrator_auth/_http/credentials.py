@@ -89,14 +89,23 @@ def changes_something(scope: Scope) -> bool:
     return scope["type"] == "websocket" or str(scope["method"]).upper() not in _SAFE_METHODS
 
 
-def same_origin(scope: Scope, allowed: frozenset[str]) -> bool:
-    """Whether a browser says that one of our own pages asks. A WebSocket has to say so; an HTTP request may say nothing."""
+def same_origin(scope: Scope, allowed: frozenset[str], *, host_is_known: bool = False) -> bool:
+    """Whether a browser says that one of our own pages asks. A WebSocket has to say so; an HTTP request may say nothing.
+
+    Args:
+        scope: The request.
+        allowed: Where our pages come from.
+        host_is_known: Whether somebody further out answers for known hosts only; then a page of the host that is asked is ours.
+    """
     if only_header(scope, b"sec-fetch-site") in {"cross-site", "same-site"}:
         return False
-    origin = only_header(scope, b"origin")
+    origin = only_header(scope, b"origin").lower()
     if not origin:
         return bool(scope["type"] == "http")
-    return origin.lower() in allowed
+    host = only_header(scope, b"host").lower()
+    scheme = "https" if scope.get("scheme") in {"https", "wss"} else "http"
+    # https too: TLS may end before us.
+    return origin in allowed or (host_is_known and bool(host) and origin in {f"{scheme}://{host}", f"https://{host}"})
 
 
 def path_of(scope: Scope) -> str:

@@ -191,16 +191,33 @@ class KeyRing:
 
     async def rotate(self) -> SigningKey:
         """Add a key that takes over after `publish_ahead`, let the others run out, and drop those that have."""
-        key = SigningKey.generate(self._config.algorithm, signs_from=self._after(self._config.publish_ahead))
-        last = key.signs_from + timedelta(seconds=self._config.token_lifetime)
+        key = self._successor()
+        await self._change(lambda keys: self._rotated(keys, key))
+        return key
+
+    async def rotate_when_older(self, seconds: float) -> SigningKey | None:
+        """Rotate if the newest key has signed for so long; None if it has not. Processes that do this on a schedule make one key together."""
+        if (self._clock.now() - max(key.signs_from for key in await self.keys())).total_seconds() < seconds:
+            return None
+        key, added = self._successor(), True
 
         def change(keys: Iterable[SigningKey]) -> list[SigningKey]:
-            now = self._clock.now()
-            kept = [replace(old, verifies_until=min(old.verifies_until, last)) for old in keys]
-            return [*(old for old in kept if old.verifies_until > now), key]
+            nonlocal added
+            present = list(keys)
+            # Another process may have been first.
+            added = all((key.signs_from - old.signs_from).total_seconds() >= seconds for old in present)
+            return self._rotated(present, key) if added else present
 
         await self._change(change)
-        return key
+        return key if added else None
+
+    def _successor(self) -> SigningKey:
+        return SigningKey.generate(self._config.algorithm, signs_from=self._after(self._config.publish_ahead))
+
+    def _rotated(self, keys: Iterable[SigningKey], key: SigningKey) -> list[SigningKey]:
+        now, last = self._clock.now(), key.signs_from + timedelta(seconds=self._config.token_lifetime)
+        kept = [replace(old, verifies_until=min(old.verifies_until, last)) for old in keys]
+        return [*(old for old in kept if old.verifies_until > now), key]
 
     async def remove(self, kid: str) -> bool:
         """Stop believing a key at once: every token that it signed is refused. For a key that leaked; rotate first.

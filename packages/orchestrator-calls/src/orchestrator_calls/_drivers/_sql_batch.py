@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Insert, case, func, select, tuple_, update
+from sqlalchemy import Connection, Executable, Insert, String, bindparam, case, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator_calls.events import CallState
@@ -22,7 +22,19 @@ from orchestrator_calls.tables import CALL, EVENT, SNAPSHOT, from_micros
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
-__all__ = ["KEYS_PER_QUERY", "Append", "Batch", "Bind", "Mark", "Save", "Values", "Work", "call_row", "channel"]
+__all__ = [
+    "KEYS_PER_QUERY",
+    "Append",
+    "Batch",
+    "Bind",
+    "Mark",
+    "Save",
+    "Values",
+    "Work",
+    "call_row",
+    "channel",
+    "notify",
+]
 
 Values = dict[str, object]
 Key = tuple[object, object]
@@ -130,8 +142,8 @@ class Batch:
                     owner = owners.get(call_id, ("", 0))[0]
                     if owner not in {"", self._process}:
                         news.add((channel(owner), f"{call_id} {self._process}"))
-        for where, what in sorted(news):
-            connection.execute(select(func.pg_notify(where, what)))
+        if news:
+            connection.execute(notify(sorted(news)))
 
     def _bind(self, connection: Connection, binds: list[Values]) -> dict[object, CallRow]:
         connection.execute(self._insert_call, sorted(binds, key=lambda values: str(values["call_id"])))
@@ -168,6 +180,21 @@ class Batch:
                 return connection.execute(self._save, values).rowcount
             case Mark():
                 return _mark(connection, work)
+
+
+_NOTIFY: Final = text(
+    "SELECT pg_notify(w.channel, w.payload) "
+    "FROM unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS w(channel, payload)"
+)
+
+
+def notify(hints: Sequence[tuple[str, str]]) -> Executable:
+    """One statement that sends a payload on each channel."""
+    channels, payloads = zip(*hints, strict=True)
+    return _NOTIFY.bindparams(
+        bindparam("channels", list(channels), type_=postgresql.ARRAY(String)),
+        bindparam("payloads", list(payloads), type_=postgresql.ARRAY(String)),
+    )
 
 
 def channel(owner: str) -> str:

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Executable, bindparam, delete, func, literal_column, or_, select, text, update
+from sqlalchemy import Executable, bindparam, delete, literal_column, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator_calls._drivers._group_commit import cause
-from orchestrator_calls._drivers._sql_batch import call_row, channel
+from orchestrator_calls._drivers._sql_batch import call_row, channel, notify
 from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, CallState
 from orchestrator_calls.journal import CallRow, Fenced, JournalUnavailable, Lease
 from orchestrator_calls.tables import CALL, EVENT, PROCESS
@@ -38,11 +38,16 @@ _MICROS: Final = {
 _OPEN: Final = [state.value for state in CallState if state not in TERMINAL]
 
 _NEWS: Final = text(
-    "SELECT e.* FROM unnest(CAST(:calls AS text[]), CAST(:positions AS bigint[])) AS w(call_id, position) "
-    "CROSS JOIN LATERAL (SELECT * FROM calls_event v WHERE v.call_id = w.call_id AND v.position > w.position "
-    "AND (:own OR v.source <> :ours)) e ORDER BY e.position"
+    "SELECT c.call_id AS of_call, c.owner, c.epoch, c.taken, e.* "
+    "FROM unnest(CAST(:calls AS text[]), CAST(:positions AS bigint[])) AS w(call_id, position) "
+    "JOIN calls_call c ON c.call_id = w.call_id "
+    "LEFT JOIN LATERAL (SELECT * FROM calls_event v WHERE v.call_id = w.call_id AND v.position > w.position "
+    "AND (:own OR v.source <> :ours)) e ON true ORDER BY e.position"
 )
-"""One descent of the index per call, and no row that is known already."""
+"""One descent of the index per call, and no row that is known already; owner and events as of one moment."""
+
+_TEXTS: Final = postgresql.ARRAY(CALL.c.call_id.type)
+_NUMBERS: Final = postgresql.ARRAY(EVENT.c.position.type)
 
 
 class SqlLeases:
@@ -54,7 +59,8 @@ class SqlLeases:
         self._now: ColumnElement[Any] = literal_column(_MICROS[engine.dialect.name])
         living = select(PROCESS.c.owner).where(PROCESS.c.lives_until > self._now)
         self._orphaned = CALL.c.owner.not_in(living)
-        self._hints: set[asyncio.Task[None]] = set()
+        self._hints: list[tuple[str, str]] = []
+        self._hinting: asyncio.Task[None] | None = None
 
     async def beat(self, owner: str, seconds: float) -> None:
         insert = (postgresql if self._server else sqlite).insert(PROCESS)
@@ -91,26 +97,36 @@ class SqlLeases:
         if not await self._run(change.values(taken=position).returning(CALL.c.epoch)):
             raise Fenced(f"call {lease.call_id} is owned by another process")
 
-    async def owners(self, calls: Sequence[str]) -> dict[str, tuple[Lease, int]]:
-        """Owner and how far it has taken things in, by call."""
-        rows = await self._run(
-            select(CALL.c.call_id, CALL.c.owner, CALL.c.epoch, CALL.c.taken).where(CALL.c.call_id.in_(calls))
-        )
-        return {row.call_id: (Lease(row.call_id, row.owner, row.epoch), row.taken) for row in rows}
+    async def news(self, after: Mapping[str, int], *, own: bool) -> dict[str, tuple[Lease, int, list[Row[Any]]]]:
+        """Owner, how far it has taken things in, and the rows of events behind a position in their order, by call."""
+        if not self._server:
+            return await self._news_in_two(after, own=own)
+        query = _NEWS.bindparams(
+            bindparam("calls", list(after), type_=_TEXTS),
+            bindparam("positions", list(after.values()), type_=_NUMBERS),
+            own=own,
+            ours=ORCHESTRATOR,
+        ).columns(CALL.c.call_id.label("of_call"), CALL.c.owner, CALL.c.epoch, CALL.c.taken, *EVENT.c)
+        found: dict[str, tuple[Lease, int, list[Row[Any]]]] = {}
+        for row in await self._run(query):
+            _, _, rows = found.setdefault(row.of_call, (Lease(row.of_call, row.owner, row.epoch), row.taken, []))
+            if row.position is not None:
+                rows.append(row)
+        return found
 
-    async def behind(self, after: Mapping[str, int], *, own: bool) -> Sequence[Row[Any]]:
-        """The rows of events behind a position, for each call, in their order."""
-        if self._server:
-            news = _NEWS.bindparams(
-                bindparam("calls", list(after), type_=postgresql.ARRAY(CALL.c.call_id.type)),
-                bindparam("positions", list(after.values()), type_=postgresql.ARRAY(EVENT.c.position.type)),
-                own=own,
-                ours=ORCHESTRATOR,
-            ).columns(*EVENT.c)
-            return await self._run(news)
-        wanted = or_(*((EVENT.c.call_id == call_id) & (EVENT.c.position > low) for call_id, low in after.items()))
-        query = select(EVENT).where(wanted).order_by(EVENT.c.position)
-        return await self._run(query if own else query.where(EVENT.c.source != ORCHESTRATOR))
+    async def _news_in_two(
+        self, after: Mapping[str, int], *, own: bool
+    ) -> dict[str, tuple[Lease, int, list[Row[Any]]]]:
+        # The owners first: whoever lost a call between the two statements finds out the next time.
+        owners = select(CALL.c.call_id, CALL.c.owner, CALL.c.epoch, CALL.c.taken).where(CALL.c.call_id.in_(list(after)))
+        found: dict[str, tuple[Lease, int, list[Row[Any]]]] = {
+            row.call_id: (Lease(row.call_id, row.owner, row.epoch), row.taken, []) for row in await self._run(owners)
+        }
+        wanted = [(EVENT.c.call_id == call_id) & (EVENT.c.position > low) for call_id, low in after.items()]
+        query = select(EVENT).where(or_(*wanted)).order_by(EVENT.c.position)
+        for row in await self._run(query if own else query.where(EVENT.c.source != ORCHESTRATOR)) if wanted else ():
+            found[row.call_id][2].append(row)
+        return found
 
     async def _run(self, statement: Executable) -> Sequence[Row[Any]]:
         try:
@@ -127,13 +143,16 @@ class SqlLeases:
     def hint(self, owner: str, call_id: str, sender: str) -> None:
         if not self._server:
             return
-        task = asyncio.create_task(self._hint(owner, call_id, sender))
-        self._hints.add(task)
-        task.add_done_callback(self._hints.discard)
+        self._hints.append((channel(owner), f"{call_id} {sender}"))
+        if self._hinting is None or self._hinting.done():
+            self._hinting = asyncio.create_task(self._hint(), name="journal hints out")
 
-    async def _hint(self, owner: str, call_id: str, sender: str) -> None:
-        with suppress(JournalUnavailable):  # whoever is to be told polls
-            await self._run(select(func.pg_notify(channel(owner), f"{call_id} {sender}")))
+    async def _hint(self) -> None:
+        """While some hints are sent, the next gather."""
+        while self._hints:
+            hints, self._hints = self._hints, []
+            with suppress(JournalUnavailable):  # whoever is to be told polls
+                await self._run(notify(hints))
 
     @asynccontextmanager
     async def listening(self, owner: str, heard: Callable[[str, str], None]) -> AsyncGenerator[None, None]:
@@ -145,7 +164,7 @@ class SqlLeases:
             yield
         finally:
             task.cancel()
-            await asyncio.gather(task, *self._hints, return_exceptions=True)
+            await asyncio.gather(task, *([self._hinting] if self._hinting else []), return_exceptions=True)
 
     async def _listen(self, owner: str, heard: Callable[[str, str], None]) -> None:
         def notified(_connection: object, _pid: int, _channel: str, payload: object) -> None:

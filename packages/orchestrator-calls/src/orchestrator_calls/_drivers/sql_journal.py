@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +43,7 @@ from orchestrator_calls.journal import (
     Snapshot,
 )
 from orchestrator_calls.tables import CALL, EVENT, SNAPSHOT, from_micros, to_micros
+from orchestrator_kernel.exceptions import DatabaseError
 from orchestrator_kernel.ports import Clock, Erased, Json, Sealer, SealScope, SystemClock
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class SqlJournal:
 
     async def save(self, call_id: str, snapshot: Snapshot, *, lease: Lease | None = None) -> None:
         row = await self._row(call_id)
-        sealed = await self._sealer.seal(snapshot.data, SealScope(row.tenant, row.subject, PURPOSE))
+        sealed = await self._seal(snapshot.data, SealScope(row.tenant, row.subject, PURPOSE))
         values: Values = {"call_id": call_id, "position": snapshot.position, "payload": sealed}
         if await self._submit(Save(values, lease)) is None:
             raise _fenced(lease)
@@ -217,10 +218,18 @@ class SqlJournal:
 
     async def _can_seal(self, tenant: str, subject: str) -> bool:
         try:
-            await self._sealer.seal(b"", SealScope(tenant, subject, PURPOSE))
+            await self._seal(b"", SealScope(tenant, subject, PURPOSE))
         except Erased:
             return False
         return True
+
+    async def _seal(self, data: bytes, scope: SealScope) -> bytes:
+        with _keys():
+            return await self._sealer.seal(data, scope)
+
+    async def _open(self, sealed: bytes, scope: SealScope) -> bytes:
+        with _keys():
+            return await self._sealer.open(sealed, scope)
 
     async def _sealed(self, events: Sequence[Event], subjects: Sequence[str]) -> list[Values]:
         pairs = list(zip(events, subjects, strict=True))
@@ -240,7 +249,7 @@ class SqlJournal:
             "sequence": event.sequence,
             "occurred_at": to_micros(event.occurred_at),
             "received_at": to_micros(event.received_at),
-            "payload": await self._sealer.seal(data, SealScope(event.tenant, subject, PURPOSE)),
+            "payload": await self._seal(data, SealScope(event.tenant, subject, PURPOSE)),
         }
 
     async def _kept_before(self, events: Sequence[Event]) -> list[Appended] | None:
@@ -258,7 +267,7 @@ class SqlJournal:
 
     async def read(self, call_id: str, *, after: int = 0) -> list[Event]:
         wanted = select(EVENT).where(EVENT.c.call_id == call_id, EVENT.c.position > after).order_by(EVENT.c.position)
-        return [await self._event(row) for row in await self._fetch(wanted)]
+        return await self._events(await self._fetch(wanted))
 
     async def snapshot(self, call_id: str) -> Snapshot | None:
         rows = await self._fetch(select(SNAPSHOT).where(SNAPSHOT.c.call_id == call_id))
@@ -266,7 +275,7 @@ class SqlJournal:
             return None
         row = await self._row(call_id)
         try:
-            data = await self._sealer.open(rows[0].payload, SealScope(row.tenant, row.subject, PURPOSE))
+            data = await self._open(rows[0].payload, SealScope(row.tenant, row.subject, PURPOSE))
         except Erased:
             return None
         return Snapshot(rows[0].position, data)
@@ -321,13 +330,13 @@ class SqlJournal:
         await self._leases.took(lease, position)
 
     async def news(self, after: Mapping[str, int], *, own: bool = False) -> dict[str, News]:
-        # The owners first: whoever lost a call between the two statements finds out the next time.
-        found = {
-            call_id: News(lease, taken) for call_id, (lease, taken) in (await self._leases.owners(list(after))).items()
+        found = await self._leases.news(after, own=own)
+        # All calls together, so that a sealer that asks its key store is asked once, and not call by call.
+        events = await asyncio.gather(*(self._events(rows) for _, _, rows in found.values()))
+        return {
+            call_id: News(lease, taken, each)
+            for (call_id, (lease, taken, _)), each in zip(found.items(), events, strict=True)
         }
-        for row in await self._leases.behind(after, own=own) if after else ():
-            found[row.call_id].events.append(await self._event(row))
-        return found
 
     def hint(self, owner: str, call_id: str, sender: str) -> None:
         self._leases.hint(owner, call_id, sender)
@@ -352,10 +361,13 @@ class SqlJournal:
         except (SQLAlchemyError, OSError) as error:
             raise JournalUnavailable(f"the journal cannot be read: {cause(error)}") from error
 
+    async def _events(self, rows: Sequence[Row[Any]]) -> list[Event]:
+        return [await self._event(row) for row in rows]
+
     async def _event(self, row: Row[Any]) -> Event:
         known = await self._row(row.call_id)
         try:
-            data = await self._sealer.open(row.payload, SealScope(row.tenant, known.subject, PURPOSE))
+            data = await self._open(row.payload, SealScope(row.tenant, known.subject, PURPOSE))
             payload = cast("dict[str, Json]", json.loads(data))
         except Erased:
             payload = {"erased": True}
@@ -375,3 +387,12 @@ class SqlJournal:
 
 def _fenced(lease: Lease | None) -> Fenced:
     return Fenced(f"call {lease.call_id if lease else ''} is owned by another process")
+
+
+@contextmanager
+def _keys() -> Generator[None, None, None]:
+    """While the key store is away the journal is: nothing can be kept or read, and it is tried again."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise JournalUnavailable(f"the keys of the journal cannot be had: {error.message}") from error

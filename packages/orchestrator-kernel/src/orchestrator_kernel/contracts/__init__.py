@@ -11,17 +11,19 @@ means that the implementation can stand behind the port.
 """
 
 from orchestrator_kernel.contracts.admission import AdmissionContract
+from orchestrator_kernel.contracts.audio import AudioCodecContract, AudioPathContract, TranscriberContract
 from orchestrator_kernel.contracts.audit import AuditSinkContract
 from orchestrator_kernel.contracts.clock import ClockContract
 from orchestrator_kernel.contracts.principal import PrincipalContract
 from orchestrator_kernel.contracts.redaction import RedactorContract
 from orchestrator_kernel.contracts.sealing import SealerContract, SecretReaderContract
-from orchestrator_kernel.contracts.speech import AudioCodecContract, SpeechContract
+from orchestrator_kernel.contracts.speech import SpeechContract
 from orchestrator_kernel.contracts.webhooks import SignedBodyContract, WebhookVerifierContract
 
 __all__ = [
     "AdmissionContract",
     "AudioCodecContract",
+    "AudioPathContract",
     "AuditSinkContract",
     "ClockContract",
     "PrincipalContract",
@@ -30,5 +32,6 @@ __all__ = [
     "SecretReaderContract",
     "SignedBodyContract",
     "SpeechContract",
+    "TranscriberContract",
     "WebhookVerifierContract",
 ]

@@ -1,13 +1,11 @@
-"""What every `Speech` and `AudioCodec` promises."""
+"""What every `Speech` promises."""
 
 from __future__ import annotations
 
-import array
 import asyncio
 from contextlib import aclosing
 
-from orchestrator_kernel.exceptions import ValidationError
-from orchestrator_kernel.ports import AudioCodec, Speech, SpeechRequest
+from orchestrator_kernel.ports import Speech, SpeechRequest
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 
@@ -63,30 +61,3 @@ class SpeechContract:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert [chunk async for chunk in voice.synthesize(self.request())]
-
-
-class AudioCodecContract:
-    """Subclass, and return a codec from `make`; `tolerance` is the largest difference of a decoded sample, of 32768."""
-
-    tolerance = 1024
-
-    def make(self) -> AudioCodec:
-        raise AssertionError("return the codec under test")
-
-    def test_what_is_decoded_is_near_what_was_encoded(self) -> None:
-        codec = self.make()
-        samples = array.array("h", range(-32768, 32768, 7))
-        decoded = array.array("h", codec.decode(codec.encode(samples.tobytes())))
-        assert len(decoded) == len(samples)
-        assert max(abs(a - b) for a, b in zip(samples, decoded, strict=True)) <= self.tolerance
-
-    def test_nothing_is_nothing(self) -> None:
-        codec = self.make()
-        assert codec.encode(b"") == codec.decode(b"") == b""
-
-    def test_half_a_sample_is_refused(self) -> None:
-        try:
-            self.make().encode(b"\x00\x01\x02")
-        except ValidationError:
-            return
-        raise AssertionError("encoded half a sample")

@@ -1,4 +1,4 @@
-"""Speaking, and the shapes of audio."""
+"""Speaking."""
 
 from __future__ import annotations
 
@@ -74,21 +74,4 @@ class Speech(Protocol):
             SpeechFailed: On a broken, empty or truncated answer; never after pretending success.
             SpeechUnavailable: No voice is there.
         """
-        ...
-
-
-class AudioCodec(Protocol):
-    """Encodes PCM for one kind of line; works on whole samples, keeps no state between calls."""
-
-    @property
-    def name(self) -> str:
-        """The codec's name in its field, for example `PCMU`."""
-        ...
-
-    def encode(self, pcm: bytes) -> bytes:
-        """Wire bytes of signed 16-bit little-endian mono samples; ValidationError on half a sample."""
-        ...
-
-    def decode(self, data: bytes) -> bytes:
-        """Signed 16-bit little-endian mono samples of wire bytes."""
         ...

@@ -192,6 +192,10 @@ class FrameBuffer:
         self._taken += 1
         return frame
 
+    def waiting(self) -> tuple[bytes, ...]:
+        """The frames, oldest first; they stay where they are."""
+        return tuple(self._frames)
+
     def drop_oldest(self) -> None:
         """Lose a frame."""
         self._left(self._frames.popleft(), taken=False)

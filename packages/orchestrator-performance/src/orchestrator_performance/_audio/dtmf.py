@@ -110,12 +110,12 @@ class DtmfDetector:
         return found
 
     def _took(self, key: str) -> str:
-        """What is certain now: a key after two blocks of it; its end after two without it."""
+        """What is certain now: a key after two blocks of it; its end after three without it, for a gap of 10 ms is none (Q.24)."""
         certain = ""
         if key and key == self._last and key != self._held_down:
             certain = self._held_down = key
         self._misses = 0 if key and key == self._held_down else self._misses + 1
-        if self._misses >= 2:
+        if self._misses >= 3:
             self._held_down = ""
         self._last = key
         return certain

@@ -21,7 +21,8 @@ class Audioop(Protocol):
     rms: Callable[[bytes, int], int]
     max: Callable[[bytes, int], int]
     findfactor: Callable[[bytes, bytes], float]
-    byteswap: Callable[[bytes, int], bytes]
+    add: Callable[[bytes, bytes | bytearray, int], bytes]
+    error: type[Exception]
 
 
 @cache

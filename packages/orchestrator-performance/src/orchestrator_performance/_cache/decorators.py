@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
-from functools import partial, update_wrapper
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from functools import partial, wraps
 from inspect import iscoroutinefunction
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_performance._cache.cache import Cache
@@ -16,77 +16,31 @@ __all__ = ["CachedCoroutine", "CachedFunction", "cached"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class CachedCoroutine(Generic[P, R]):
-    """An async function with a cache; `remove` forgets the result of a call."""
+class CachedCoroutine(Protocol[P, R_co]):
+    """An async function whose results are kept."""
 
-    def __init__(
-        self,
-        cache: Cache[R],
-        function: Callable[P, Coroutine[Any, Any, R]],
-        key: Callable[P, Hashable],
-        ttl: float | None,
-        tags: Callable[P, Sequence[str]] | None,
-    ) -> None:
-        self._cache, self._function, self._key, self._ttl, self._tags = cache, function, key, ttl, tags
-        self._name = f"{function.__module__}.{function.__qualname__}"
-        update_wrapper(cast("Callable[..., Any]", self), function)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """The function's result; loaded, joined or kept."""
-        tags = tuple(self._tags(*args, **kwargs)) if self._tags is not None else ()
-        return self._cache.get_or_load(
-            (self._name, self._key(*args, **kwargs)), partial(self._function, *args, **kwargs), ttl=self._ttl, tags=tags
-        )
+        ...
 
-    async def remove(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+    def remove(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, bool]:
         """Forget the result of this call, in all processes; see `Cache.remove`."""
-        return await self._cache.remove((self._name, self._key(*args, **kwargs)))
+        ...
 
 
-class CachedFunction(Generic[P, R]):
-    """A function with a cache; `remove` forgets the result of a call."""
+class CachedFunction(Protocol[P, R_co]):
+    """A function whose results are kept."""
 
-    def __init__(
-        self,
-        cache: MemoryCache[R],
-        function: Callable[P, R],
-        key: Callable[P, Hashable],
-        ttl: float | None,
-        tags: Callable[P, Sequence[str]] | None,
-    ) -> None:
-        self._cache, self._function, self._key, self._ttl, self._tags = cache, function, key, ttl, tags
-        self._name = f"{function.__module__}.{function.__qualname__}"
-        update_wrapper(cast("Callable[..., Any]", self), function)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """The function's result; loaded, joined or kept."""
-        tags = tuple(self._tags(*args, **kwargs)) if self._tags is not None else ()
-        return self._cache.get_or_load(
-            (self._name, self._key(*args, **kwargs)), partial(self._function, *args, **kwargs), ttl=self._ttl, tags=tags
-        )
+        ...
 
     def remove(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Forget the result of this call."""
-        self._cache.remove((self._name, self._key(*args, **kwargs)))
-
-
-class _Decorator(Generic[R]):
-    """What `cached` returns; takes the kind of function that the cache is for."""
-
-    def __init__(self, cache: Any, key: Any, ttl: float | None, tags: Any, ignore: Sequence[str]) -> None:
-        self._cache, self._given, self._ttl, self._tags, self._ignore = cache, key, ttl, tags, ignore
-
-    def __call__(self, function: Callable[..., Any]) -> Any:
-        key = self._given if self._given is not None else key_of_call(function, self._ignore)
-        if isinstance(self._cache, Cache):
-            if not iscoroutinefunction(function):
-                raise ConfigurationError(f"{function.__qualname__} is not async: give it a MemoryCache")
-            return CachedCoroutine(cast("Cache[Any]", self._cache), function, key, self._ttl, self._tags)
-        if iscoroutinefunction(function):
-            raise ConfigurationError(f"{function.__qualname__} is async: give it a Cache")
-        return CachedFunction(cast("MemoryCache[Any]", self._cache), function, key, self._ttl, self._tags)
+        ...
 
 
 @overload
@@ -122,4 +76,80 @@ def cached(
     Raises:
         ConfigurationError: The function is of the other kind, or `ignore` names no parameter of it.
     """
-    return _Decorator(cache, key, ttl, tags, ignore)
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        name = f"{function.__module__}.{function.__qualname__}"
+        make = key if key is not None else key_of_call(function, ignore)
+        simple = key is None and _takes_one(function, ignore)
+
+        def key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+            # One string is what most functions are called with.
+            if simple and not kwargs and len(args) == 1 and type(args[0]) is str:
+                return name, args
+            return name, make(*args, **kwargs)
+
+        def tags_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, ...]:
+            return tuple(tags(*args, **kwargs)) if tags is not None else ()
+
+        is_async = isinstance(cache, Cache)
+        if is_async != iscoroutinefunction(function):
+            raise ConfigurationError(
+                f"{name} is async: give it a Cache" if not is_async else f"{name} is not async: give it a MemoryCache"
+            )
+        wrap: Callable[..., Any] = _coroutine if is_async else _function
+        return wrap(cache, function, key_of, tags_of, ttl)
+
+    return decorate
+
+
+def _takes_one(function: Callable[..., Any], ignore: Sequence[str]) -> bool:
+    """Whether the function has one plain parameter, so that its key needs no binding."""
+    code = getattr(function, "__code__", None)
+    if ignore or code is None or getattr(function, "__defaults__", None) or code.co_kwonlyargcount:
+        return False
+    variable = code.co_flags & 0x0C
+    return bool(code.co_argcount == 1 and not variable)
+
+
+_KeyOf = Callable[[tuple[Any, ...], dict[str, Any]], Hashable]
+_TagsOf = Callable[[tuple[Any, ...], dict[str, Any]], tuple[str, ...]]
+
+
+def _coroutine(
+    cache: Cache[Any], function: Callable[..., Any], key_of: _KeyOf, tags_of: _TagsOf, ttl: float | None
+) -> Any:
+    hit = cache.hit
+
+    @wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        key = key_of(args, kwargs)
+        entry = hit(key)
+        if entry is not None:
+            return entry.value
+        return await cache.get_or_load(key, partial(function, *args, **kwargs), ttl=ttl, tags=tags_of(args, kwargs))
+
+    async def remove(*args: Any, **kwargs: Any) -> bool:
+        return await cache.remove(key_of(args, kwargs))
+
+    call.remove = remove  # type: ignore[attr-defined]  # a function has room for one more
+    return call
+
+
+def _function(
+    cache: MemoryCache[Any], function: Callable[..., Any], key_of: _KeyOf, tags_of: _TagsOf, ttl: float | None
+) -> Any:
+    hit = cache.hit
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        key = key_of(args, kwargs)
+        entry = hit(key)
+        if entry is not None:
+            return entry.value
+        return cache.get_or_load(key, partial(function, *args, **kwargs), ttl=ttl, tags=tags_of(args, kwargs))
+
+    def remove(*args: Any, **kwargs: Any) -> None:
+        cache.remove(key_of(args, kwargs))
+
+    call.remove = remove  # type: ignore[attr-defined]  # a function has room for one more
+    return call

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -60,10 +61,13 @@ def _encode_rest(value: object, depth: int) -> bytes:
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
         return _piece("m", b"".join(sorted(encode_key(key, depth) + encode_key(each, depth) for key, each in pairs)))
-    if isinstance(value, Set):
-        return _piece("h", b"".join(sorted(encode_key(each, depth) for each in cast("Set[object]", value))))
+    if isinstance(value, AbstractSet):
+        return _piece("h", b"".join(sorted(encode_key(each, depth) for each in cast("AbstractSet[object]", value))))
     if type(value) in {tuple, list}:
-        return _piece("t" if type(value) is tuple else "l", b"".join(encode_key(each, depth) for each in cast("Sequence[object]", value)))
+        return _piece(
+            "t" if type(value) is tuple else "l",
+            b"".join(encode_key(each, depth) for each in cast("Sequence[object]", value)),
+        )
     if is_dataclass(value) and not isinstance(value, type) and _frozen(value):
         parts = b"".join(encode_key(getattr(value, each.name), depth) for each in fields(value) if each.compare)
         return _piece("d", _piece("n", name) + parts)
@@ -100,13 +104,15 @@ def key_of_call(function: Callable[..., Any], ignore: Sequence[str] = ()) -> Cal
     signature = inspect.signature(function)
     strangers = set(ignore) - signature.parameters.keys()
     if strangers:
-        raise ConfigurationError(f"ignore= names {', '.join(sorted(strangers))}, and {function.__qualname__} has no such")
+        raise ConfigurationError(
+            f"ignore= names {', '.join(sorted(strangers))}, and {function.__qualname__} has no such"
+        )
     names = tuple(signature.parameters)
 
     def all_text(args: tuple[object, ...]) -> bool:
         # Strings are what most keys are made of, and need no encoding.
-        for each in args:
-            if type(each) is not str:  # noqa: SIM110 - all() with a generator takes three times as long
+        for each in args:  # noqa: SIM110 - all() with a generator takes three times as long
+            if type(each) is not str:
                 return False
         return True
 

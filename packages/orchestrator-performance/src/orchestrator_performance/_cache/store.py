@@ -81,7 +81,7 @@ class Store:
         self._config = config
         self._room = room
         self._roll = roll
-        self._capacity = config.max_items
+        self._policy = TinyLfu(config.max_items)
         self.lock = room.lock
         self.stats = CacheStats()
         self.bytes = 0
@@ -99,7 +99,7 @@ class Store:
         room.stores.append(self)
 
     def _fresh_tables(self) -> None:
-        self._policy = TinyLfu(self._capacity)
+        self._policy.empty()
         self._buckets: dict[int, dict[Entry, None]] = {}
         self._due: list[int] = []
         self._tagged: dict[str, int] = {}

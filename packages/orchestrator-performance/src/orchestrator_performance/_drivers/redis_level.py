@@ -8,6 +8,7 @@ A task in the background keeps a subscription to what others invalidate, finds o
 it first tells the store what this process invalidated meanwhile, and asks whether it missed something itself.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import asyncio
@@ -59,9 +60,11 @@ class RedisLevel:
             if not 0 < value < float("inf"):
                 raise ConfigurationError(f"{setting} must be a positive number", details={"setting": setting})
         self._own = isinstance(client, str)
-        self._client: Redis[Any] = _client(client, time_limit_seconds) if isinstance(client, str) else client
+        self._client: Redis = _client(client, time_limit_seconds) if isinstance(client, str) else client
         if self._client.get_encoder().decode_responses:
-            raise ConfigurationError("the client decodes answers, and a cache's values are bytes; make it without decode_responses")
+            raise ConfigurationError(
+                "the client decodes answers, and a cache's values are bytes; make it without decode_responses"
+            )
         self._prefix = prefix
         self._channel = f"{prefix}:invalidated"
         self._limit = time_limit_seconds
@@ -73,6 +76,7 @@ class RedisLevel:
         self._pending: dict[str, Invalidation] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._told = False
+        self._closed = False
         self._tried = asyncio.Event()
         self.up = False
         """Whether the store is there and asked."""
@@ -87,6 +91,7 @@ class RedisLevel:
             self._listeners.remove(listener)
 
     async def start(self) -> bool:
+        self._closed = False
         self._keep()
         with suppress(TimeoutError):
             async with asyncio.timeout(_CONNECT):
@@ -94,6 +99,7 @@ class RedisLevel:
         return self.up
 
     async def close(self) -> None:
+        self._closed = True
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
@@ -123,7 +129,16 @@ class RedisLevel:
         )
 
     async def write(
-        self, space: str, name: str, data: bytes, *, stamp: int, fresh: float, last: float, cost: float, tags: Sequence[str]
+        self,
+        space: str,
+        name: str,
+        data: bytes,
+        *,
+        stamp: int,
+        fresh: float,
+        last: float,
+        cost: float,
+        tags: Sequence[str],
     ) -> bool | None:
         root = space.partition("/")[0]
         keys = [
@@ -166,6 +181,9 @@ class RedisLevel:
 
     # -- asking
 
+    async def _command(self, *words: Any) -> Any:
+        return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
+
     def _key(self, space: str, rest: str) -> str:
         # All keys of one cache in one slot of a cluster.
         root, _, partition = space.partition("/")
@@ -187,6 +205,8 @@ class RedisLevel:
             Outage: There is none within the time limit, or the store is known to be out.
         """
         self._keep()
+        if self._closed:
+            raise Outage("the shared store of the cache was closed here")
         scope = asyncio.timeout(self._limit)
         try:
             async with scope:
@@ -194,7 +214,7 @@ class RedisLevel:
                     await self._tried.wait()
                 if not self.up:
                     raise Outage("the shared store of the cache is out")
-                return await self._client.execute_command(*words)
+                return await self._command(*words)
         except TimeoutError:
             self._lost(f"no answer within {self._limit * 1000:g} ms")
         except NoScriptError:
@@ -241,12 +261,12 @@ class RedisLevel:
             *what.tags,
         ]
         if back:
-            await self._client.execute_command("EVAL", self._drop.source, len(keys), *keys, *words)
+            await self._command("EVAL", self._drop.source, len(keys), *keys, *words)
         else:
             await self._run(self._drop, keys, words)
 
     def _keep(self) -> None:
-        if self._keeper is None or self._keeper.done():
+        if not self._closed and (self._keeper is None or self._keeper.done()):
             self._keeper = asyncio.get_running_loop().create_task(self._stay(), name="shared store of caches")
 
     async def _stay(self) -> None:
@@ -264,7 +284,7 @@ class RedisLevel:
             finally:
                 with suppress(RedisError, OSError, TimeoutError):
                     async with asyncio.timeout(_CONNECT):
-                        await pubsub.aclose()
+                        await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, 2 * pause)
 
@@ -278,7 +298,7 @@ class RedisLevel:
             await self._told_store(self._pending[space], back=True)
             del self._pending[space]
         for root in {each.space.partition("/")[0] for each in self._listeners}:
-            count = int(await self._client.execute_command("GET", self._key(root, "count")) or 0)
+            count = int(await self._command("GET", self._key(root, "count")) or 0)
             if self._counts.setdefault(root, count) != count:
                 self._missed(root)
             self._counts[root] = count
@@ -297,7 +317,7 @@ class RedisLevel:
             if loop.time() >= beat:
                 beat = loop.time() + 1
                 async with asyncio.timeout(_CONNECT):
-                    await self._client.execute_command("PING")
+                    await self._command("PING")
 
     def _heard(self, data: bytes) -> None:
         try:
@@ -324,7 +344,7 @@ class RedisLevel:
                 each.missed()
 
 
-def _client(url: str, time_limit: float) -> Redis[Any]:
+def _client(url: str, time_limit: float) -> Redis:
     try:
         pool: Any = BlockingConnectionPool.from_url(
             url,

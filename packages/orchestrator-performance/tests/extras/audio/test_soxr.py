@@ -28,7 +28,7 @@ def test_a_tone_of_3_khz_is_80_db_above_all_else(source: int, target: int):
 
     resampler, pcm, size = make_resampler(source, target, engine="soxr"), tone(source), source // 50 * 2
     out = b"".join(resampler.feed(pcm[start : start + size]) for start in range(0, len(pcm), size))
-    assert 0 <= 0.5 - len(out) / 2 / target <= 0.025
+    assert 0 <= 0.5 - len(out) / 2 / target <= 0.035
     out += resampler.flush()
     assert abs(len(out) // 2 - target // 2) <= 1
     samples = np.frombuffer(out, "<i2").astype(float)[800:-800]

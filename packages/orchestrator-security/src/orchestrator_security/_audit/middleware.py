@@ -50,6 +50,7 @@ class AuditMiddleware:
     Args:
         recorded_by_app: Paths whose denials the application records itself, with the real reason.
         tenant_of: The tenant of a request, when the answer begins.
+        details_of: What else there is to say of a request, when the answer begins: why it was denied.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class AuditMiddleware:
         routes: Sequence[AuditedRoute] = (),
         recorded_by_app: Collection[str] = (),
         tenant_of: Callable[[Scope], str | None] = lambda _: None,
+        details_of: Callable[[Scope], Mapping[str, Detail]] = lambda _: {},
     ) -> None:
         self._app = app
         self._log = log
-        self._tenant_of = tenant_of
+        self._about = tenant_of, details_of
         self._passed = frozenset(recorded_by_app)
         self._routes = [(route, frozenset(route.methods), _pattern(route.path)) for route in routes]
 
@@ -71,7 +73,7 @@ class AuditMiddleware:
         if scope["type"] not in {"http", "websocket"} or scope["path"] in self._passed:
             await self._app(scope, receive, send)
             return
-        request = _Audited(self._log, scope, send, self._tenant_of, *self._route_of(scope))
+        request = _Audited(self._log, scope, send, *self._about, *self._route_of(scope))
         try:
             await self._app(scope, receive, request.send)
         except BaseException as error:
@@ -95,6 +97,7 @@ class _Audited:
         scope: Scope,
         send: Send,
         tenant_of: Callable[[Scope], str | None],
+        details_of: Callable[[Scope], Mapping[str, Detail]],
         route: AuditedRoute | None,
         parameters: Mapping[str, str],
     ) -> None:
@@ -102,6 +105,7 @@ class _Audited:
         self._scope = scope
         self._send = send
         self._tenant_of = tenant_of
+        self._details_of = details_of
         self._route = route
         self._parameters = parameters
         self._known = False
@@ -142,7 +146,7 @@ class _Audited:
         method = cast("str", self._scope.get("method", "WEBSOCKET"))
         principal = cast("Principal | None", self._scope.get("principal"))
         client = cast("Sequence[str] | None", self._scope.get("client"))
-        details: Mapping[str, Detail] = {"method": method, "status": status}
+        details: Mapping[str, Detail] = {**self._details_of(self._scope), "method": method, "status": status}
         await self._log.record(
             kind,
             action=(route.action if route else "") or method.lower(),

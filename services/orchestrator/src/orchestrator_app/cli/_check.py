@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from prometheus_client import CollectorRegistry
+
 from orchestrator_app.cli._check_security import security_findings
 from orchestrator_app.cli._print import print_json, print_table
 from orchestrator_app.cli._settings import load_settings
+from orchestrator_app.composition.audio import make_hearing
 from orchestrator_app.composition.calls import make_responders
 from orchestrator_app.composition.database import open_databases, schema_states
 from orchestrator_app.composition.resilience import make_resilience
@@ -60,6 +63,7 @@ async def _all(settings: AppSettings) -> list[_Finding]:
         "database": _database,
         "dialogue": _dialogue,
         "voice": _voice,
+        "hearing": _hearing,
         "LiveKit": _livekit,
     }
     findings: list[_Finding] = []
@@ -121,6 +125,21 @@ async def _voice(settings: AppSettings) -> list[_Finding]:
     return findings
 
 
+async def _hearing(settings: AppSettings) -> list[_Finding]:
+    if settings.hearing.backend == "none":
+        return [_Finding("hearing", "off", "no hearing.backend: raw audio of calls is not listened to")]
+    hearing = make_hearing(settings, make_resilience(settings, SystemClock()), CollectorRegistry())
+    try:
+        await hearing.start()
+    finally:
+        await hearing.stop()
+    if hearing.missing:
+        return [_Finding("hearing", "failed", hearing.missing)]
+    if settings.hearing.backend == "openai":
+        return [await _reachable("openai", str(settings.hearing.openai_url), what="hearing")]
+    return [_Finding("hearing commands", "ok", "knows every word of the lists")]
+
+
 def _remote_voices(settings: AppSettings) -> list[tuple[str, str]]:
     speech = settings.speech
     urls = {
@@ -131,7 +150,7 @@ def _remote_voices(settings: AppSettings) -> list[tuple[str, str]]:
     return [(name, urls[name]) for name in settings.speech.backends if name in urls]
 
 
-async def _reachable(name: str, url: str) -> _Finding:
+async def _reachable(name: str, url: str, *, what: str = "voice") -> _Finding:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -140,8 +159,8 @@ async def _reachable(name: str, url: str) -> _Finding:
         writer.close()
     except (OSError, TimeoutError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        return _Finding(f"voice {name}", "failed", f"{parts.hostname}:{port} cannot be reached: {reason}")
-    return _Finding(f"voice {name}", "ok", f"{parts.hostname}:{port} answers")
+        return _Finding(f"{what} {name}", "failed", f"{parts.hostname}:{port} cannot be reached: {reason}")
+    return _Finding(f"{what} {name}", "ok", f"{parts.hostname}:{port} answers")
 
 
 async def _livekit(settings: AppSettings) -> list[_Finding]:

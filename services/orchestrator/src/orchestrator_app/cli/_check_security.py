@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator_app.cli._check_auth import auth_findings
 from orchestrator_app.composition.audit import audit_keys
 from orchestrator_app.composition.database import open_databases
 from orchestrator_app.composition.resilience import make_resilience
@@ -27,6 +28,7 @@ async def security_findings(settings: AppSettings) -> list[Row]:
     secrets = load_secrets(settings)
     return [
         *_access(settings, secrets),
+        *await auth_findings(settings, secrets),
         *_network(settings),
         *_senders(settings),
         *_limits(settings),

@@ -17,6 +17,7 @@ from orchestrator_app.composition.database import (
     prepare,
 )
 from orchestrator_app.composition.sealing import make_sealer
+from orchestrator_app.composition.tenants import with_tenants
 from orchestrator_app.settings import AppSettings, TenantSettings
 from orchestrator_calls.call import Call, fold
 from orchestrator_calls.events import Event
@@ -84,7 +85,7 @@ def run_list(*, config: Path | None, data: Path | None, open_only: bool, limit: 
 
 def run_show(call_id: str, *, config: Path | None, data: Path | None, as_json: bool) -> None:
     """Show one call."""
-    settings = load_settings(config, data_dir=data).value
+    settings = with_tenants(load_settings(config, data_dir=data).value)
 
     async def load() -> Call:
         async with _journal(settings) as journal:
@@ -103,7 +104,7 @@ def run_show(call_id: str, *, config: Path | None, data: Path | None, as_json: b
 
 def run_export(call_id: str, *, config: Path | None, data: Path | None, out: Path | None, transcript: bool) -> None:
     """Write all that is kept of one call as JSON lines, or its transcript, to a file of mode 600 or to standard output."""
-    settings = load_settings(config, data_dir=data).value
+    settings = with_tenants(load_settings(config, data_dir=data).value)
 
     async def load() -> tuple[CallRow, list[Event]]:
         async with _journal(settings) as journal:

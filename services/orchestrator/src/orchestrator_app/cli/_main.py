@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator_app.cli._auth_commands import auth
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -29,10 +31,26 @@ tenants = typer.Typer(
 app.add_typer(tenants, name="tenants")
 audit = typer.Typer(help="Verify, show and export the audit log.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(audit, name="audit")
+app.add_typer(auth, name="auth")
 resilience = typer.Typer(
     help="Show and reset the policies of a running service.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(resilience, name="resilience")
+slo = typer.Typer(
+    help="Show the objectives and how they stand; write them as rules for Prometheus.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(slo, name="slo")
+alerts = typer.Typer(
+    help="List, acknowledge and silence the alerts of a running service; try its receivers.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(alerts, name="alerts")
+
+dashboards = typer.Typer(help="Write dashboards for Grafana.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(dashboards, name="dashboards")
 
 
 Config = Annotated[
@@ -86,8 +104,17 @@ def demo(
     processes: Annotated[
         int, typer.Option(min=1, max=8, help="So many services on one PostgreSQL; the one that speaks is killed.")
     ] = 1,
+    audio: Annotated[
+        Path | None,
+        typer.Option(help="A caller's recording (WAV): one call from its audio instead.", show_default=False),
+    ] = None,
 ) -> None:
     """Take complete calls, over the network, and show them."""
+    if audio is not None:
+        from orchestrator_app.cli._demo_audio import run_audio_demo  # noqa: PLC0415
+
+        run_audio_demo(audio, as_json=as_json, wav=wav)
+        return
     from orchestrator_app.cli._demo import run_demo  # noqa: PLC0415
 
     run_demo(as_json=as_json, wav=wav, kill=kill, processes=processes)
@@ -102,6 +129,28 @@ def talk(
     from orchestrator_app.cli._talk import run_talk  # noqa: PLC0415
 
     run_talk(language=language, wav=wav)
+
+
+@app.command()
+def bench(
+    calls: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 500,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two turns of a call.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Of measurement.")] = 60.0,
+    target: Annotated[float, typer.Option(min=1, help="Milliseconds that 99 of 100 turns are to keep.")] = 50.0,
+    most: Annotated[
+        int, typer.Option(min=0, help="Look for the largest number of calls that keeps the target, up to this one.")
+    ] = 0,
+    url: Annotated[
+        str | None, typer.Option(help="A running service; one of its own when absent.", show_default=False)
+    ] = None,
+    config: Config = None,
+    data: Data = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Load a service with calls and show how long callers wait for their answers."""
+    from orchestrator_app.cli._bench import Plan, run_bench  # noqa: PLC0415
+
+    run_bench(Plan(calls, every, seconds, target, most), url=url, config=config, data=data, as_json=as_json)
 
 
 @app.command()
@@ -174,6 +223,18 @@ def export_call(
     run_export(call_id, config=config, data=data, out=out, transcript=transcript)
 
 
+@calls.command("trace")
+def trace_call(
+    call_id: Annotated[str, typer.Argument(help="As `calls list` shows it.")],
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Print the id of a call's trace, to look for it in Jaeger, Tempo or Grafana."""
+    from orchestrator_app.cli._traces import run_trace  # noqa: PLC0415
+
+    run_trace(call_id, config=config, data=data)
+
+
 @audit.command("verify")
 def verify_audit(
     file: Annotated[
@@ -232,6 +293,14 @@ def audit_key(config: Config = None, data: Data = None) -> None:
     run_key(config=config, data=data)
 
 
+@app.command("metrics")
+def list_metrics(as_json: Json = False) -> None:  # noqa: FBT002
+    """List every metric that can be scraped, with its labels and what bounds them."""
+    from orchestrator_app.cli._metrics import run_metrics  # noqa: PLC0415
+
+    run_metrics(as_json=as_json)
+
+
 @resilience.command("show")
 def show_resilience(config: Config = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:  # noqa: FBT002
     """Show which circuits are open, who runs and waits, and how calls ended."""
@@ -260,6 +329,109 @@ def reset_resilience(
     from orchestrator_app.cli._resilience import run_reset  # noqa: PLC0415
 
     run_reset(names or [], config=config, data=data, url=url, client=client, as_json=as_json)
+
+
+@slo.command("list")
+def list_objectives(config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """List the objectives, and when somebody is told."""
+    from orchestrator_app.cli._slo import run_list  # noqa: PLC0415
+
+    run_list(config=config, data=data, as_json=as_json)
+
+
+@slo.command("status")
+def objectives_status(config: Config = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """Show how the objectives of a running service stand: budget, burn rates, forecast."""
+    from orchestrator_app.cli._slo import run_status  # noqa: PLC0415
+
+    run_status(config=config, data=data, url=url, as_json=as_json)
+
+
+@slo.command("rules")
+def objectives_rules(
+    tests: Annotated[
+        Path | None,
+        typer.Option(help="A folder for the rules and unit tests for promtool; the rules go to standard output when absent.", show_default=False),
+    ] = None,
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Write the objectives as recording and alerting rules for Prometheus."""
+    from orchestrator_app.cli._slo import run_rules  # noqa: PLC0415
+
+    run_rules(config=config, data=data, tests=tests)
+
+
+@slo.command("check")
+def check_objectives(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files of objectives or alert rules; those of the settings when absent.", show_default=False),
+    ] = None,
+    config: Config = None,
+    data: Data = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Check files of objectives and alert rules; a bad one is refused with file, line and reason."""
+    from orchestrator_app.cli._slo import run_check  # noqa: PLC0415
+
+    run_check(files or [], config=config, data=data, as_json=as_json)
+
+
+@alerts.command("list")
+def list_alerts(config: Config = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """List what is pending, fires, or ended within the hour."""
+    from orchestrator_app.cli._alerts import run_list  # noqa: PLC0415
+
+    run_list(config=config, data=data, url=url, as_json=as_json)
+
+
+Alert = Annotated[str, typer.Argument(help="As `alerts list` shows it.")]
+
+
+@alerts.command("ack")
+def acknowledge_alert(
+    alert: Alert,
+    config: Config = None,
+    data: Data = None,
+    url: Url = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Take care of an alert: it is not repeated, and escalates no further."""
+    from orchestrator_app.cli._alerts import run_acknowledge  # noqa: PLC0415
+
+    run_acknowledge(alert, config=config, data=data, url=url, as_json=as_json)
+
+
+@alerts.command("silence")
+def silence_alert(
+    alert: Alert,
+    minutes: Annotated[float, typer.Option(min=1, max=43_200)] = 60,
+    reason: Annotated[str, typer.Option(help="Kept with the silence.")] = "silenced from the command line",
+    config: Config = None,
+    data: Data = None,
+    url: Url = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Tell nobody of an alert for a time."""
+    from orchestrator_app.cli._alerts import run_silence  # noqa: PLC0415
+
+    run_silence(alert, minutes=minutes, reason=reason, config=config, data=data, url=url, as_json=as_json)
+
+
+@alerts.command("test")
+def try_receivers(
+    receiver: Annotated[str | None, typer.Argument(help="One receiver; all when absent.", show_default=False)] = None,
+    send: Annotated[bool, typer.Option("--send", help="Send a notice that says that it is a test.")] = False,  # noqa: FBT002
+    config: Config = None,
+    data: Data = None,
+    url: Url = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Ask receivers whether they would take a notice; tells nobody and opens no incident, unless --send is given."""
+    from orchestrator_app.cli._alerts import run_test  # noqa: PLC0415
+
+    run_test(receiver, send=send, config=config, data=data, url=url, as_json=as_json)
 
 
 @tenants.command("add")
@@ -324,6 +496,24 @@ def remove_tenant(
     from orchestrator_app.cli._tenants import run_remove  # noqa: PLC0415
 
     run_remove(tenant, config=config, data=data, as_json=as_json)
+
+
+@dashboards.command("export")
+def export_dashboards(
+    folder: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")],
+    more: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="A dashboard of your own, TOML; may be repeated.", show_default=False),
+    ] = None,
+    prometheus_url: Annotated[str, typer.Option(help="Where Grafana finds Prometheus.")] = "http://prometheus:9090",
+    grafana_folder: Annotated[
+        str, typer.Option(help="Where Grafana finds the dashboards.")
+    ] = "/var/lib/grafana/dashboards",
+) -> None:
+    """Write dashboards and provisioning files; every query is checked against the metrics that are exported."""
+    from orchestrator_app.cli._dashboards import run_export  # noqa: PLC0415
+
+    run_export(folder, more=more or [], prometheus_url=prometheus_url, grafana_folder=grafana_folder)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import uvicorn
 from orchestrator_app.app import create_app
 from orchestrator_app.cli._settings import load_settings
 from orchestrator_app.composition.application import Application, compose
+from orchestrator_app.composition.console import open_console
 from orchestrator_app.composition.logging import configure_logging
 from orchestrator_app.composition.speech import Voices
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
@@ -59,6 +60,8 @@ class _Server(uvicorn.Server):
         limit = self._application.settings.server.drain_seconds
         logger.info("draining", extra={"limit_seconds": limit})
         await self._application.lifecycle.drain(limit)
+        # Pages that are open would be waited for.
+        open_console(self._application.registry).close()
         self.should_exit = True
 
 

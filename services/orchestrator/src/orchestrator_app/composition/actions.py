@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from orchestrator_app.composition.performance import Connect, connect_alone
 from orchestrator_app.composition.resilience import Resilience
 from orchestrator_app.composition.tenants import per_tenant
 from orchestrator_app.settings import ActionSettings, AppSettings, TenantSettings
@@ -17,7 +18,7 @@ from orchestrator_calls.http_actions import ActionEndpoint, ActionTaken, HttpAct
 from orchestrator_calls.notices import EventKept, Notice
 from orchestrator_calls.runtime import CallRuntime
 from orchestrator_kernel.exceptions import OrchestratorError
-from orchestrator_kernel.http import HttpClientConfig, create_client
+from orchestrator_kernel.http import HttpClientConfig
 from orchestrator_kernel.ports import Clock, Json
 from orchestrator_security.webhook_security import StandardWebhooksSigner, WebhookSecret
 
@@ -51,7 +52,12 @@ class TenantActions:
 
 
 def make_actions(
-    settings: AppSettings, resilience: Resilience, clock: Clock, *, observe: Callable[[ActionTaken], None]
+    settings: AppSettings,
+    resilience: Resilience,
+    clock: Clock,
+    *,
+    observe: Callable[[ActionTaken], None],
+    connect: Connect = connect_alone,
 ) -> TenantActions:
     """The endpoints that are configured.
 
@@ -59,7 +65,7 @@ def make_actions(
         ConfigurationError: One cannot be used, or leads to where it may not; the message says why.
     """
     endpoints = per_tenant(settings.tenants, endpoints_of)
-    client = create_client(HttpClientConfig(), wrap=resilience.around("actions"))
+    client = connect("actions", HttpClientConfig(), resilience.around_tenants("actions"))
     actions = HttpActions(lambda tenant, name: endpoints[tenant].get(name), client, clock=clock, observe=observe)
     return TenantActions(actions, endpoints, client.aclose)
 

@@ -43,6 +43,18 @@ AUDITED: Final = (
         resource=_CALL,
         lawful_basis=LawfulBasis.LEGITIMATE_INTERESTS,
     ),
+    *(
+        AuditedRoute(
+            methods={"GET"},
+            path=path,
+            kind=AuditKind.PII_ACCESS,
+            action="read a transcript",
+            resource=_CALL,
+            lawful_basis=LawfulBasis.LEGITIMATE_INTERESTS,
+        )
+        for path in ("/console/calls/{call_id}", "/console/calls/{call_id}/events")
+    ),
+    AuditedRoute(methods={"POST"}, path="/console/test-call", kind=AuditKind.CALL_START, action="place a test call"),
     AuditedRoute(methods={"GET"}, path="/v1/calls", kind=AuditKind.DATA_READ, action="list calls"),
     AuditedRoute(methods={"POST"}, path="/v1/call/start", kind=AuditKind.CALL_START, action="announce a call"),
     AuditedRoute(

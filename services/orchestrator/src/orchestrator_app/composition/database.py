@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from orchestrator_app.composition.performance import Performance
 from orchestrator_app.composition.secrets import data_folder
 from orchestrator_app.settings import AppSettings
 from orchestrator_calls.engine import create_engine
@@ -60,8 +61,8 @@ class SchemaState:
         return self.current == self.head
 
 
-def open_databases(settings: AppSettings) -> Databases:
-    """Engines for both databases; nothing is connected yet.
+def open_databases(settings: AppSettings, performance: Performance | None = None) -> Databases:
+    """Engines for both databases, their connections counted by `performance`; nothing is connected yet.
 
     Raises:
         ConfigurationError: The driver is not installed; names the extra.
@@ -73,7 +74,7 @@ def open_databases(settings: AppSettings) -> Databases:
         if settings.database.keys_url
         else _file_url(folder / "keys.db"),
     }
-    engines = {name: _engine(name, url) for name, url in urls.items()}
+    engines = {name: performance.engine(name, url) if performance else _engine(name, url) for name, url in urls.items()}
     shown = {name: engine.url.render_as_string(hide_password=True) for name, engine in engines.items()}
     return Databases(engines["data"], engines["keys"], shown)
 

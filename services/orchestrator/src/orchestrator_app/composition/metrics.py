@@ -2,171 +2,180 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Callable, Container, Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
+from orchestrator_app.composition import metric_declarations as declared
+from orchestrator_app.composition.audio_metrics import AUDIO_METRICS
+from orchestrator_app.composition.metric_declarations import APP_METRICS, PROCESS_METRICS, RESILIENCE_METRICS
+from orchestrator_app.composition.performance import PERFORMANCE_METRICS
 from orchestrator_calls.actions import ActionStatus
 from orchestrator_calls.chat_responder import ChatTurn
 from orchestrator_calls.events import EventType
 from orchestrator_calls.http_actions import ActionTaken
-from orchestrator_calls.notices import EventKept, GapSeen, Notice, StateChanged, TurnTimed
+from orchestrator_calls.notices import ActionEnded, EventKept, GapSeen, Notice, StateChanged, TurnTimed
+from orchestrator_kernel.ports import Clock
+from orchestrator_monitoring.alerting import ALERT_METRICS, USAGE_METRICS
+from orchestrator_monitoring.business_metrics import BUSINESS_METRICS, BusinessMetrics, Prices
+from orchestrator_monitoring.health import HEALTH_METRICS
+from orchestrator_monitoring.http_metrics import HTTP_METRICS
+from orchestrator_monitoring.metrics import OWN_METRICS, Catalogue, Metric
+from orchestrator_monitoring.metrics import Metrics as CountedMetrics
+from orchestrator_monitoring.slo_monitor import SLO_METRICS
+from orchestrator_monitoring.tracing import TRACING_METRICS, recorded_trace_id
+from orchestrator_security.pii_redactor import Kind
 from orchestrator_utils.tts_client import SpeechOutcome
 
-__all__ = ["Metrics"]
+__all__ = ["CATALOGUE", "Metrics"]
 
-_SOURCES: Final = frozenset({"actions", "agent", "livekit", "media", "orchestrator", "relay", "twilio"})
-_CHAT_REASONS: Final = frozenset(
-    [
-        "arguments",
-        "compressed",
-        "content_type",
-        "empty",
-        "error",
-        "length",
-        "limit",
-        "refused",
-        "slow",
-        "stalled",
-        "status",
-        "tool",
-        "too_much",
-        "truncated",
-        "unreadable",
-        "circuit_open",
-        "connect_failed",
-        "connect_timeout",
-        "connection_lost",
-        "answer_broken",
-        "read_timeout",
-    ]
+COUNTED: Final[tuple[tuple[Metric, ...], ...]] = (
+    *(APP_METRICS, BUSINESS_METRICS, HTTP_METRICS, HEALTH_METRICS, SLO_METRICS),
+    *(ALERT_METRICS, USAGE_METRICS),
 )
-_ACTION_REASONS: Final = frozenset(
-    [
-        "address_refused",
-        "answer_broken",
-        "answer_compressed",
-        "answer_too_large",
-        "circuit_open",
-        "connect_failed",
-        "connect_timeout",
-        "connection_lost",
-        "deadline",
-        "no_json",
-        "no_status",
-        "not_configured",
-        "read_timeout",
-        "redirected",
-        "unknown_host",
-    ]
+"""What is counted by the application's own `Metrics`."""
+
+CARRIED: Final[tuple[tuple[Metric, ...], ...]] = (
+    RESILIENCE_METRICS,
+    PROCESS_METRICS,
+    TRACING_METRICS,
+    AUDIO_METRICS,
+    PERFORMANCE_METRICS,
 )
-_LATENCY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""What other libraries count."""
+
+CATALOGUE: Final = Catalogue(*COUNTED, *CARRIED, OWN_METRICS)
+"""Everything that `/metrics` may show: whoever names a metric asks here first."""
+
+_EVERY: Final = 5.0
 
 
 class Metrics:
-    """The application's metrics in a registry of their own; labels are bounded by construction."""
+    """The application's metrics; labels are bounded by construction.
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        self._events = Counter(
-            "orchestrator_call_events", "Events kept in the journal.", ["type", "source"], registry=self.registry
-        )
-        self._states = Counter(
-            "orchestrator_call_transitions", "Calls that moved into a state.", ["state"], registry=self.registry
-        )
-        self._missing = Counter(
-            "orchestrator_call_missing_events",
-            "Events that a source counted and did not send.",
-            ["source"],
-            registry=self.registry,
-        )
-        self._turns = Histogram(
-            "orchestrator_call_turn_seconds",
-            "From an input to the first audio or the reply.",
-            ["channel"],
-            buckets=_LATENCY_BUCKETS,
-            registry=self.registry,
-        )
-        self._refused = Counter(
-            "orchestrator_webhooks_refused", "Webhooks whose sender was not proved.", ["door"], registry=self.registry
-        )
-        self._sentences = Counter(
-            "orchestrator_speech_sentences",
-            "Sentences by the voice that was asked.",
-            ["voice", "result"],
-            registry=self.registry,
-        )
-        self._models = Counter(
-            "orchestrator_chat_turns",
-            "Turns that a language model was asked for, by what became of them.",
-            ["outcome", "reason"],
-            registry=self.registry,
-        )
-        self._first_sentences = Histogram(
-            "orchestrator_chat_first_sentence_seconds",
-            "From the input to the model's first sentence.",
-            buckets=_LATENCY_BUCKETS,
-            registry=self.registry,
-        )
-        self._actions = Counter(
-            "orchestrator_actions", "Actions by how they ended.", ["status", "reason"], registry=self.registry
-        )
-        self._action_seconds = Histogram(
-            "orchestrator_action_seconds", "How long actions took.", buckets=_LATENCY_BUCKETS, registry=self.registry
-        )
-        self._active = Gauge("orchestrator_calls_active", "Calls that run in this process.", registry=self.registry)
+    Args:
+        tenants: Whose calls are told apart.
+        folder: Shared by the processes that answer scrapes for each other.
+        prices: For the cost counters.
+    """
+
+    def __init__(
+        self,
+        tenants: Container[str] = (),
+        *,
+        folder: Path | None = None,
+        prices: Prices | None = None,
+    ) -> None:
+        registers = {"tenants": tenants.__contains__}
+        self.counted = CountedMetrics(*COUNTED, registers=registers, folder=folder, trace_id=recorded_trace_id)
+        self.business = BusinessMetrics(self.counted, prices=prices)
+        self.registry = self.counted.registry
+        self._errors = _ErrorCounter(self.counted)
+        self._shared = folder is not None
+        self._task: asyncio.Task[None] | None = None
+        process = self.carried(PROCESS_METRICS)
+        ProcessCollector(registry=process)
+        PlatformCollector(registry=process)
+        self._events = self.counted.counter(declared.EVENTS)
         # A time series exists from the start, so that its first increase is seen.
         for kind in EventType:
             self._events.labels(kind.value, "agent")
 
-    def follow_active(self, count: Callable[[], int]) -> None:
-        """Ask `count` for the number of running calls at every scrape."""
-        self._active.set_function(count)
+    def carried(self, metrics: Iterable[Metric]) -> CollectorRegistry:
+        """A registry for a library that counts these itself; it is scraped with all others."""
+        registry = CollectorRegistry()
+        self.counted.carry(registry, metrics)
+        return registry
+
+    # -- the process
+
+    async def start(self, clock: Clock) -> None:
+        """Count what is logged as an error; with a folder, keep what the other processes show of this one fresh."""
+        logging.getLogger().addHandler(self._errors)
+        if self._shared:
+            self._task = asyncio.create_task(self._keep_fresh(clock), name="metrics")
+
+    async def stop(self) -> None:
+        """Leave the folder, if there is one: what was counted goes on in the scrapes of the others."""
+        logging.getLogger().removeHandler(self._errors)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self.counted.refresh()
+        self.counted.close()
+
+    async def _keep_fresh(self, clock: Clock) -> None:
+        while True:
+            self.counted.refresh()
+            await clock.sleep(_EVERY)
+
+    # -- what happens
+
+    def follow_calls(self, running: Callable[[], Mapping[str, tuple[str, str]]]) -> None:
+        """Ask at every scrape which calls run: by id, their tenant and state."""
+        self.counted.gauge(declared.ACTIVE).labels().follow(lambda: float(len(running())))
+        self.business.follow_running(running)
 
     def webhook_refused(self, door: str) -> None:
         """Count a refused webhook; `door` is a route's fixed name."""
-        self._refused.labels(door).inc()
+        self.counted.counter(declared.REFUSED).labels(door).inc()
+
+    def redacted(self, kind: Kind) -> None:
+        """Count something that was taken out of what leaves the process."""
+        self.counted.counter(declared.REDACTIONS).labels(kind.value).inc()
 
     def spoken(self, outcome: SpeechOutcome) -> None:
         """Count how a voice did with a sentence."""
-        self._sentences.labels(outcome.voice, outcome.result).inc()
+        self.counted.counter(declared.SENTENCES).labels(outcome.voice, outcome.result).inc()
+        if outcome.first_audio is not None:
+            self.counted.histogram(declared.FIRST_AUDIO).labels(outcome.voice).observe(outcome.first_audio)
 
     def wrote(self, turn: ChatTurn) -> None:
         """Count how a language model did with a turn."""
-        self._models.labels(turn.outcome, turn.reason if turn.reason in _CHAT_REASONS else _other(turn.reason)).inc()
+        self.counted.counter(declared.CHAT_TURNS).labels(turn.outcome, turn.reason).inc()
         if turn.first_sentence is not None:
-            self._first_sentences.observe(turn.first_sentence)
+            self.counted.histogram(declared.FIRST_SENTENCE).labels().observe(turn.first_sentence)
 
     def acted(self, taken: ActionTaken) -> None:
         """Count how an action ended; a refusal's reason is the tenant's, so it is no label."""
         ours = taken.reason if taken.status is ActionStatus.UNCONFIRMED else ""
-        self._actions.labels(taken.status.value, ours if ours in _ACTION_REASONS else _other(ours)).inc()
-        self._action_seconds.observe(taken.seconds)
+        self.counted.counter(declared.ACTIONS).labels(taken.status.value, ours).inc()
+        self.counted.histogram(declared.ACTION_SECONDS).labels().observe(taken.seconds)
 
     def observe(self, notice: Notice) -> None:
         """Count what the runtime tells."""
         match notice:
             case EventKept(event):
-                self._events.labels(event.type.value, _source(event.source)).inc()
+                self._events.labels(event.type.value, _kind(event.source)).inc()
+                self.business.happened(event)
             case StateChanged():
-                self._states.labels(notice.after.value).inc()
+                self.counted.counter(declared.STATES).labels(notice.after.value).inc()
+                self.business.moved(notice)
             case TurnTimed():
-                self._turns.labels(notice.channel).observe(notice.seconds)
+                self.counted.histogram(declared.TURN_SECONDS).labels(notice.channel).observe(max(0.0, notice.seconds))
             case GapSeen():
-                self._missing.labels(_source(notice.source)).inc(notice.missing)
-            case _:
-                # Actions are counted by `acted`, which knows why.
+                self.counted.counter(declared.MISSING).labels(_kind(notice.source)).inc(notice.missing)
+            case ActionEnded():
+                # Counted from its event, with its name, and by `acted`, which knows why.
                 pass
 
 
-def _other(reason: str) -> str:
-    return "other" if reason else ""
+class _ErrorCounter(logging.Handler):
+    """Counts what is logged as an error, by the package that logged it."""
+
+    def __init__(self, metrics: CountedMetrics) -> None:
+        super().__init__(logging.ERROR)
+        self._errors = metrics.counter(declared.LOGGED_ERRORS)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "critical" if record.levelno >= logging.CRITICAL else "error"
+        self._errors.labels(record.name.partition(".")[0], level).inc()
 
 
-def _source(name: str) -> str:
+def _kind(source: str) -> str:
     # What follows a colon tells one session from another.
-    kind = name.partition(":")[0]
-    return kind if kind in _SOURCES else "other"
+    return source.partition(":")[0]

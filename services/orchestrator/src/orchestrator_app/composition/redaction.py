@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from orchestrator_app.composition.secrets import AppSecrets
 from orchestrator_calls.events import TERMINAL, Event, EventType
 from orchestrator_calls.notices import EventKept, Notice, StateChanged
 from orchestrator_kernel.ports import Json, Redactor
-from orchestrator_security.pii_redactor import GDPR_FIELDS, PiiRedactor, RedactionRules
+from orchestrator_security.pii_redactor import GDPR_FIELDS, Kind, PiiRedactor, RedactionRules
 
 __all__ = ["KnownCallers", "make_redactor"]
 
 _SHORTEST = 3
 
 
-def make_redactor(secrets: AppSecrets) -> PiiRedactor:
-    """One redactor for everything that leaves the process."""
-    return PiiRedactor(RedactionRules(fields=GDPR_FIELDS), key=secrets.derive("redaction"))
+def make_redactor(secrets: AppSecrets, *, observe: Callable[[Kind], None] | None = None) -> PiiRedactor:
+    """One redactor for everything that leaves the process; `observe` is told what kind of thing it took out."""
+    return PiiRedactor(RedactionRules(fields=GDPR_FIELDS), key=secrets.derive("redaction"), observe=observe)
 
 
 class KnownCallers:

@@ -7,13 +7,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator_app.composition.performance import Connect, connect_alone
 from orchestrator_app.composition.resilience import Resilience
 from orchestrator_app.composition.tenants import PerTenant, per_tenant
 from orchestrator_app.settings import AppSettings, ChatSettings, TenantSettings
 from orchestrator_calls.chat_responder import ChatConfig, ChatResponder, ChatTool, ChatTurn, Parameter
 from orchestrator_calls.dialogue import ScriptedResponder
 from orchestrator_calls.responder import Note, Remember, Responder, TurnContext
-from orchestrator_kernel.http import HttpClientConfig, create_client
+from orchestrator_kernel.http import HttpClientConfig
 from orchestrator_kernel.ports import Clock
 
 __all__ = ["Responders", "chat_config", "speaks_itself", "with_models"]
@@ -41,6 +42,7 @@ def with_models(
     clock: Clock,
     *,
     observe: Callable[[ChatTurn], None],
+    connect: Connect = connect_alone,
 ) -> Responders:
     """Put the language model of each tenant that has one before its script.
 
@@ -53,7 +55,7 @@ def with_models(
         script, chat = scripts.of(name, tenant), tenant.chat
         if chat is None:
             return script
-        client = create_client(_client(chat), wrap=resilience.around("chat_service"))
+        client = connect(f"chat.{name}", _client(chat), resilience.around_tenant("chat_service", name))
         clients.push_async_callback(client.aclose)
         return ChatResponder(
             chat_config(chat, tenant),

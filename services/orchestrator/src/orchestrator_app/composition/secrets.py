@@ -66,12 +66,16 @@ def load_secrets(settings: AppSettings) -> AppSecrets:
         ConfigurationError: A secret file cannot be made, or others may read it.
     """
     folder = data_folder(settings)
-    token_file = None if settings.security.access_token else folder / "access.token"
-    token = settings.security.access_token or SecretStr(_kept(folder / "access.token"))
+    token, token_file = settings.security.access_token, None
+    if token is None and settings.auth.access_token:
+        token_file = folder / "access.token"
+        token = SecretStr(_kept(token_file))
     root = settings.security.root_key or SecretStr(_kept(folder / "root.key"))
     agents = dict(settings.agents.secrets)
     if not agents and settings.environment != "production":
         agents = {"first": SecretStr(_kept(folder / "agent.secret"))}
+    # One that opens nothing is nobody's to know.
+    token = token or SecretStr(secrets.token_urlsafe(32))
     return AppSecrets(token, token_file, agents, root.get_secret_value().encode())
 
 

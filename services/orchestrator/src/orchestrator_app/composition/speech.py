@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 import httpx
 from pydantic import AnyHttpUrl
 
+from orchestrator_app.composition.caches import SpeechCache
+from orchestrator_app.composition.performance import Connect, connect_alone
 from orchestrator_app.composition.resilience import Resilience
 from orchestrator_app.composition.tenants import per_tenant
 from orchestrator_app.settings import AppSettings, SpeechSettings, TenantSettings
-from orchestrator_kernel.http import HttpClientConfig, create_client
+from orchestrator_kernel.http import HttpClientConfig
 from orchestrator_kernel.ports import Speech, SpeechUnavailable
 from orchestrator_utils.pronunciation import PronouncedSpeech, Pronunciations
 from orchestrator_utils.tts_client import (
@@ -68,7 +70,12 @@ class Voices:
 
 
 def make_voices(
-    settings: AppSettings, resilience: Resilience, *, observe: Callable[[SpeechOutcome], None] | None = None
+    settings: AppSettings,
+    resilience: Resilience,
+    *,
+    observe: Callable[[SpeechOutcome], None] | None = None,
+    connect: Connect = connect_alone,
+    cache: SpeechCache | None = None,
 ) -> Voices:
     """The voices that are configured and installed, remote ones behind their policies; `observe` is told how each sentence went."""
     voices: list[Speech] = []
@@ -83,12 +90,12 @@ def make_voices(
             except SpeechUnavailable as error:
                 missing = error.message
                 continue
-            voices.append(embedded)
+            voice: Speech = embedded
             closes.append(embedded.aclose)
         else:
-            voice, close = _remote(name, settings.speech, resilience.around("tts_service"))
-            voices.append(voice)
+            voice, close = _remote(name, settings.speech, resilience.around("tts_service"), connect)
             closes.append(close)
+        voices.append(voice if cache is None else cache.around(voice, _identity(name, settings.speech)))
         names.append(name)
     speech: Speech | None = None
     if voices:
@@ -98,13 +105,13 @@ def make_voices(
     return Voices(speech, tuple(names), missing, embedded, closes)
 
 
-def _remote(name: str, settings: SpeechSettings, wrap: Wrap) -> tuple[Speech, Close]:
+def _remote(name: str, settings: SpeechSettings, wrap: Wrap, connect: Connect) -> tuple[Speech, Close]:
     if name == "router":
-        client = create_client(_http(settings, settings.router_url), wrap=wrap)
+        client = connect("speech.router", _http(settings, settings.router_url), wrap)
         return RouterSpeech(client), client.aclose
     if name == "elevenlabs":
         headers = {"xi-api-key": settings.elevenlabs_key.get_secret_value() if settings.elevenlabs_key else ""}
-        client = create_client(_http(settings, settings.elevenlabs_url, headers), wrap=wrap)
+        client = connect("speech.elevenlabs", _http(settings, settings.elevenlabs_url, headers), wrap)
         voice = ElevenLabsSpeechConfig(
             voice=settings.elevenlabs_voice,
             model=settings.elevenlabs_model,
@@ -113,9 +120,19 @@ def _remote(name: str, settings: SpeechSettings, wrap: Wrap) -> tuple[Speech, Cl
         return ElevenLabsSpeech(client, voice), client.aclose
     key = settings.openai_key.get_secret_value() if settings.openai_key else ""
     headers = {"authorization": f"Bearer {key}"}
-    client = create_client(_http(settings, settings.openai_url, headers), wrap=wrap)
+    client = connect("speech.openai", _http(settings, settings.openai_url, headers), wrap)
     config = OpenAISpeechConfig(model=settings.openai_model, voice=settings.openai_voice)
     return OpenAISpeech(client, config), client.aclose
+
+
+def _identity(name: str, settings: SpeechSettings) -> str:
+    """All that shapes how a voice sounds besides the request."""
+    shapes = {
+        "router": (_base(settings.router_url),),
+        "elevenlabs": (settings.elevenlabs_voice, settings.elevenlabs_model, str(settings.elevenlabs_language)),
+        "openai": (_base(settings.openai_url), settings.openai_model, settings.openai_voice),
+    }
+    return ":".join((name, *shapes.get(name, ())))
 
 
 def _http(

@@ -69,6 +69,7 @@ class TenantBook(Mapping[str, TenantSettings]):
         self.fixed = fixed
         self.file = file
         self._hooks: list[Hook] = []
+        self._published: list[Callable[[], None]] = []
         self._seen = file.mark()
         self._refused = ""
         self._task: asyncio.Task[None] | None = None
@@ -96,6 +97,10 @@ class TenantBook(Mapping[str, TenantSettings]):
         """Have `hook` called, in a thread, for each tenant that is new or changed; when it raises, the tenants stay as they were."""
         self._hooks.append(hook)
 
+    def after_publishing(self, hook: Callable[[], None]) -> None:
+        """Have `hook` called whenever the tenants have changed."""
+        self._published.append(hook)
+
     async def start(self) -> None:
         """Follow the file from now on."""
         self._task = asyncio.create_task(self._follow(), name="tenants")
@@ -121,6 +126,8 @@ class TenantBook(Mapping[str, TenantSettings]):
             return False
         self._seen, self._refused = mark, ""
         self._tenants, self._retired = tenants, retired
+        for hook in self._published:
+            hook()
         logger.info("tenants were read", extra={"tenants": len(tenants)})
         return True
 

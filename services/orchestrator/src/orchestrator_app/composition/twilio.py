@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from orchestrator_app.composition.webhooks import NobodyVerifier
 from orchestrator_app.settings import AppSettings, TenantSettings
 from orchestrator_calls.legs.twilio import RelayTwiml, is_number
+from orchestrator_calls.legs.twilio_media import StreamTwiml
 from orchestrator_kernel.ports import Clock, WebhookVerifier
 from orchestrator_security.webhook_security import TwilioVerifier, WebhookSecret, any_of
 
@@ -58,6 +59,14 @@ class TwilioPlan:
             languages={tag: twilio.voices.get(tag, "") for tag in tenant.languages},
             tts_provider=twilio.tts_provider,
             transcription_provider=twilio.transcription_provider,
+        )
+
+    def stream(self, attempt: int = 1, **parameters: str) -> StreamTwiml:
+        """How to connect the call to a media stream; the parameters are told at its start."""
+        return StreamTwiml(
+            url=f"{self.base.replace('http', 'ws', 1)}{PREFIX}/stream",
+            action=self.url("stream/ended", attempt=str(attempt)),
+            parameters={name: value for name, value in parameters.items() if value},
         )
 
     def url(self, path: str, **query: str) -> str:

@@ -31,8 +31,13 @@ class Watchers:
 
     def __init__(self) -> None:
         self._queues: defaultdict[str, set[Watched]] = defaultdict(set)
+        self._others: list[Callable[[Notice], None]] = []
         self._follow: Follow | None = None
         self._following: dict[str, asyncio.Task[None]] = {}
+
+    def also(self, observer: Callable[[Notice], None]) -> None:
+        """Tell `observer` of every notice of every call."""
+        self._others.append(observer)
 
     def follow_with(self, follow: Follow) -> None:
         """How calls of other processes are watched."""
@@ -63,6 +68,8 @@ class Watchers:
 
     def observe(self, notice: Notice) -> None:
         """Pass a notice on to the watchers of its call."""
+        for observer in self._others:
+            observer(notice)
         message = _message(notice)
         if message is None:
             return

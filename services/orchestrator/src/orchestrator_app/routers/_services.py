@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
-from fastapi import Depends, Security
+from fastapi import Depends
 from fastapi.requests import HTTPConnection
-from fastapi.security import HTTPBearer
 
 from orchestrator_app.composition.application import AgentDoor, LiveKitDoor
 from orchestrator_app.composition.calls import GapAudit
@@ -18,10 +17,20 @@ from orchestrator_app.composition.twilio import TwilioDoor
 from orchestrator_app.composition.watching import Watchers
 from orchestrator_app.sessions import SessionTokens
 from orchestrator_app.settings import AppSettings
+from orchestrator_auth.exceptions import (
+    AccessDenied,
+    AuthStoreFailed,
+    CredentialRefused,
+    KeyLimitReached,
+    SecondFactorRequired,
+    TokenRefused,
+)
+from orchestrator_auth.fastapi_guard import requires
+from orchestrator_auth.guard import OWN, PLATFORM, HandlerForgot
 from orchestrator_calls.journal import Journal
 from orchestrator_calls.runtime import CallRuntime
 from orchestrator_kernel.dependencies import provider
-from orchestrator_kernel.exceptions import AuthenticationError, RateLimitError, ValidationError
+from orchestrator_kernel.exceptions import RateLimitError, ValidationError
 from orchestrator_kernel.lifecycle import Lifecycle
 from orchestrator_kernel.ports import AuditSink, Clock
 from orchestrator_security.headers_middleware import OriginRefused, UntrustedHost
@@ -30,7 +39,7 @@ from orchestrator_security.input_validation import BodyTooLarge, JsonRefused, Re
 T = TypeVar("T")
 
 
-def _given(kind: type[T]) -> Callable[[HTTPConnection], Awaitable[T]]:
+def given(kind: type[T]) -> Callable[[HTTPConnection], Awaitable[T]]:
     """The kernel's provider, asked on the event loop: FastAPI would take a plain function to a thread, eight times per request."""
     resolve = provider(kind)
 
@@ -40,21 +49,21 @@ def _given(kind: type[T]) -> Callable[[HTTPConnection], Awaitable[T]]:
     return given
 
 
-Settings = Annotated[AppSettings, Depends(_given(AppSettings))]
-Runtime = Annotated[CallRuntime, Depends(_given(CallRuntime))]
-CallJournal = Annotated[Journal, Depends(_given(Journal))]
-Time = Annotated[Clock, Depends(_given(Clock))]
-Audit = Annotated[AuditSink, Depends(_given(AuditSink))]
-Sessions = Annotated[SessionTokens, Depends(_given(SessionTokens))]
-Agents = Annotated[AgentDoor, Depends(_given(AgentDoor))]
-LiveKit = Annotated[LiveKitDoor, Depends(_given(LiveKitDoor))]
-Twilio = Annotated[TwilioDoor, Depends(_given(TwilioDoor))]
-Gaps = Annotated[GapAudit, Depends(_given(GapAudit))]
-Counters = Annotated[Metrics, Depends(_given(Metrics))]
-Watching = Annotated[Watchers, Depends(_given(Watchers))]
-Life = Annotated[Lifecycle, Depends(_given(Lifecycle))]
-Speaking = Annotated[Voices, Depends(_given(Voices))]
-Policies = Annotated[Resilience, Depends(_given(Resilience))]
+Settings = Annotated[AppSettings, Depends(given(AppSettings))]
+Runtime = Annotated[CallRuntime, Depends(given(CallRuntime))]
+CallJournal = Annotated[Journal, Depends(given(Journal))]
+Time = Annotated[Clock, Depends(given(Clock))]
+Audit = Annotated[AuditSink, Depends(given(AuditSink))]
+Sessions = Annotated[SessionTokens, Depends(given(SessionTokens))]
+Agents = Annotated[AgentDoor, Depends(given(AgentDoor))]
+LiveKit = Annotated[LiveKitDoor, Depends(given(LiveKitDoor))]
+Twilio = Annotated[TwilioDoor, Depends(given(TwilioDoor))]
+Gaps = Annotated[GapAudit, Depends(given(GapAudit))]
+Counters = Annotated[Metrics, Depends(given(Metrics))]
+Watching = Annotated[Watchers, Depends(given(Watchers))]
+Life = Annotated[Lifecycle, Depends(given(Lifecycle))]
+Speaking = Annotated[Voices, Depends(given(Voices))]
+Policies = Annotated[Resilience, Depends(given(Resilience))]
 
 
 class JsonLimit(ValidationError):
@@ -81,11 +90,20 @@ OPEN = (OriginRefused, RequestRefused, TargetTooLong, HeadersTooLarge)
 DOORS = (UntrustedHost, RateLimitError, *OPEN)
 """What the doors in front of every route may answer."""
 
-GUARD = (*DOORS, AuthenticationError)
+GUARD = (
+    *(*DOORS, CredentialRefused, TokenRefused, AccessDenied, SecondFactorRequired, KeyLimitReached),
+    *(AuthStoreFailed, HandlerForgot),
+)
 """What the doors in front of every guarded route may answer."""
 
 BODY = (BodyTooLarge, UnsupportedMediaType, JsonRefused, JsonLimit)
 """What they may answer besides where a body is sent."""
 
-OPERATOR = Security(HTTPBearer(auto_error=False, description="The operators' access token."))
-"""Says in OpenAPI what the route asks for; the doors have checked it before."""
+KNOWN = requires("", tenant=OWN)
+"""For everybody who is known, person or service."""
+
+MONITOR = requires("system:monitor", tenant=PLATFORM)
+"""For those who run the platform."""
+
+OPERATOR = requires("system:admin", tenant=PLATFORM)
+"""For the platform's administrators, where no narrower permission fits."""

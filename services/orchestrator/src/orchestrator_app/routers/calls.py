@@ -15,7 +15,6 @@ from orchestrator_app.composition.watching import Watched
 from orchestrator_app.routers._services import (
     BODY,
     GUARD,
-    OPERATOR,
     CallJournal,
     Runtime,
     Sessions,
@@ -27,6 +26,8 @@ from orchestrator_app.routers._services import (
 from orchestrator_app.routers._webhook import InvalidJson
 from orchestrator_app.routers.webhooks import UnknownTenant
 from orchestrator_app.settings import AppSettings
+from orchestrator_auth.fastapi_guard import CurrentAccess, requires
+from orchestrator_auth.guard import IN_HANDLER
 from orchestrator_calls.events import TERMINAL, Event, EventType
 from orchestrator_calls.journal import CallRow, JournalUnavailable
 from orchestrator_calls.runtime import CallNotFound, Draining, MailboxFull, TooManyCalls
@@ -42,12 +43,14 @@ router = APIRouter(tags=["calls"])
 END_SECONDS = 2.0
 """How long the answer to an order to end waits for the end."""
 
+VIEW = requires("call:view", tenant=IN_HANDLER)
+
 Id = Annotated[CallId, Path(description="The call's id.")]
 
 
 @router.post(
     "/v1/call/start",
-    dependencies=[OPERATOR],
+    dependencies=[requires("call:start", tenant=IN_HANDLER)],
     responses=problem_responses(
         InvalidJson,
         400,
@@ -63,6 +66,7 @@ Id = Annotated[CallId, Path(description="The call's id.")]
 async def start_call(
     body: CallStart,
     request: Request,
+    access: CurrentAccess,
     runtime: Runtime,
     journal: CallJournal,
     sessions: Sessions,
@@ -71,6 +75,7 @@ async def start_call(
     clock: Time,
 ) -> CallStarted:
     """Announce a call and get what its media leg needs. The call itself begins when `call_started` comes."""
+    await access.to("call:start", tenant=body.tenant_id)
     if body.tenant_id not in settings.tenants:
         raise UnknownTenant("The tenant is not known here.", details={"field": "tenant_id"})
     call_id = f"call_{secrets.token_hex(16)}"
@@ -109,20 +114,22 @@ def _websocket_base(request: Request, settings: AppSettings) -> str:
 
 @router.get(
     "/v1/calls",
-    dependencies=[OPERATOR],
+    dependencies=[VIEW],
     responses=problem_responses(*GUARD, CallNotFound, 422, JournalUnavailable),
 )
 async def list_calls(
     journal: CallJournal,
+    access: CurrentAccess,
     *,
     tenant: Annotated[TenantId | None, Query()] = None,
     open_only: Annotated[bool, Query(alias="open", description="Only calls that are not over.")] = False,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: Annotated[CallId | None, Query(description="The `next` of the page before.")] = None,
 ) -> CallList:
-    """Calls, newest first."""
+    """Calls, newest first: those of a tenant, or of all tenants for the platform's own people."""
+    tenant = await access.confine("call:view", tenant)
     last = await journal.call(before) if before else None
-    if before and last is None:
+    if before and (last is None or tenant not in {None, last.tenant}):
         raise CallNotFound(f"there is no call {before} to page from")
     rows = await journal.calls(tenant=tenant, open_only=open_only, limit=limit + 1, before=last)
     page = rows[:limit]
@@ -137,17 +144,19 @@ def _summary(row: CallRow) -> CallSummary:
 
 @router.get(
     "/v1/calls/{call_id}",
-    dependencies=[OPERATOR],
+    dependencies=[VIEW],
     responses=problem_responses(*GUARD, CallNotFound, 422, JournalUnavailable),
 )
-async def show_call(call_id: Id, runtime: Runtime) -> CallView:
+async def show_call(call_id: Id, runtime: Runtime, access: CurrentAccess) -> CallView:
     """One call with its transcript."""
-    return CallView.model_validate(as_json(await runtime.view(call_id)))
+    call = await runtime.view(call_id)
+    await access.to("call:view", tenant=call.tenant)
+    return CallView.model_validate(as_json(call))
 
 
 @router.post(
     "/v1/calls/{call_id}/end",
-    dependencies=[OPERATOR],
+    dependencies=[requires("call:end", tenant=IN_HANDLER)],
     responses=problem_responses(
         InvalidJson,
         400,
@@ -162,10 +171,16 @@ async def show_call(call_id: Id, runtime: Runtime) -> CallView:
     ),
 )
 async def end_call(
-    call_id: Id, runtime: Runtime, watchers: Watching, clock: Time, body: EndCall | None = None
+    call_id: Id,
+    runtime: Runtime,
+    access: CurrentAccess,
+    watchers: Watching,
+    clock: Time,
+    body: EndCall | None = None,
 ) -> CallView:
     """End a call; one that is over already stays as it is."""
     call = await runtime.view(call_id)
+    await access.to("call:end", tenant=call.tenant)
     if call.state not in TERMINAL:
         now = clock.now()
         reason = (body or EndCall()).reason
@@ -199,10 +214,13 @@ def _tells_the_end(message: Mapping[str, Json]) -> bool:
     return message["type"] == "state" and message["state"] in set(TERMINAL)
 
 
-@router.websocket("/v1/calls/{call_id}/events")
-async def watch_call(websocket: WebSocket, call_id: str, runtime: Runtime, watchers: Watching) -> None:
+@router.websocket("/v1/calls/{call_id}/events", dependencies=[VIEW])
+async def watch_call(
+    websocket: WebSocket, call_id: str, runtime: Runtime, access: CurrentAccess, watchers: Watching
+) -> None:
     """Everything that happens in a call, live, as JSON; closed when the call is over."""
     call = await runtime.view(call_id)
+    await access.to("call:view", tenant=call.tenant)
     with watchers.watch(call_id) as queue:
         await websocket.accept()
         await websocket.send_json({"type": "snapshot", "call": as_json(call)})

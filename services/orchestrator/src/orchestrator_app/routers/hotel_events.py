@@ -12,7 +12,7 @@ from orchestrator_app.composition.hotel_events import At, HotelDoor
 from orchestrator_app.routers._services import DOORS, Audit, Counters, Time, given
 from orchestrator_app.routers._webhook import InvalidJson, parsed, proved, signed_by
 from orchestrator_auth.fastapi_guard import proved_by
-from orchestrator_kernel.exceptions import ValidationError
+from orchestrator_kernel.exceptions import DatabaseError, ValidationError
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
 from orchestrator_kernel.ports import WebhookRefused
 from orchestrator_security.input_validation import BodyTooLarge, UnsupportedMediaType
@@ -52,6 +52,13 @@ class HotelEvent(BaseModel):
     data: Entity | None = None
 
 
+def _schema() -> dict[str, object]:
+    """The event's schema in one piece: a document has no `$defs` of a route."""
+    schema = HotelEvent.model_json_schema()
+    schema["properties"]["data"] = {"anyOf": [schema.pop("$defs")["Entity"], {"type": "null"}], "default": None}
+    return schema
+
+
 class HotelEventTaken(BaseModel):
     """What became of the event."""
 
@@ -63,11 +70,9 @@ class HotelEventTaken(BaseModel):
 @router.post(
     "/v1/apaleo/webhook",
     responses=problem_responses(
-        InvalidJson, *DOORS, WebhookRefused, BodyTooLarge, UnsupportedMediaType, InvalidHotelEvent
+        InvalidJson, *DOORS, WebhookRefused, BodyTooLarge, UnsupportedMediaType, InvalidHotelEvent, DatabaseError
     ),
-    openapi_extra={
-        "requestBody": {"required": True, "content": {"application/json": {"schema": HotelEvent.model_json_schema()}}}
-    },
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _schema()}}}},
 )
 async def hotel_event(request: Request, door: Hotel, metrics: Counters, audit: Audit, clock: Time) -> HotelEventTaken:
     """An event of the hotel system. Signed: `X-Webhook-Signature: sha256=…` is the hex HMAC-SHA256 of `timestamp.body`.

@@ -10,6 +10,7 @@ from typing import Final
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from orchestrator_app.routers._services import Runtime, Sessions, Speaking
+from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_calls.events import TERMINAL
 from orchestrator_calls.legs.media import Hello, MediaProtocolError, parse_message
 from orchestrator_calls.playback import MediaClosed, Player
@@ -55,7 +56,7 @@ class _Socket:
             raise MediaClosed from error
 
 
-@router.websocket("/v1/calls/{call_id}/media")
+@router.websocket("/v1/calls/{call_id}/media", dependencies=[proved_by("session token of the call")])
 async def media(websocket: WebSocket, call_id: str, runtime: Runtime, sessions: Sessions, voices: Speaking) -> None:
     """Speech out as 20 ms frames of PCM16 with marks, reports of playback in; `orchestrator_calls.legs.media` has the protocol."""
     sessions.check(_token(websocket), call_id)

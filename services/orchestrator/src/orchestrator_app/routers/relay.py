@@ -16,6 +16,7 @@ from orchestrator_app.routers._webhook import proved, signed_by
 from orchestrator_app.routers.twilio import public_base, tenant_of
 from orchestrator_app.routers.webhooks import UnknownTenant
 from orchestrator_app.settings import AppSettings
+from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_calls.events import TERMINAL, Event, EventType
 from orchestrator_calls.journal import CallOfAnotherTenant, Journal
 from orchestrator_calls.legs import conversation_relay as wire
@@ -106,7 +107,7 @@ class _Session:
                 return
 
 
-@router.websocket(f"{PREFIX}/relay")
+@router.websocket(f"{PREFIX}/relay", dependencies=[proved_by("signature of Twilio")])
 async def relay(
     websocket: WebSocket,
     door: Twilio,

@@ -9,7 +9,9 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from orchestrator_app.routers._services import GUARD, OPERATOR, Policies
+from orchestrator_app.routers._services import GUARD, Policies
+from orchestrator_auth.fastapi_guard import requires
+from orchestrator_auth.guard import PLATFORM
 from orchestrator_kernel.exceptions import ConfigurationError, ValidationError
 from orchestrator_resilience.manager import PipelineSnapshot
 from orchestrator_utils.error_handler import problem_responses
@@ -18,9 +20,9 @@ __all__ = ["router"]
 
 SPEECH = "tts_service"
 
-router = APIRouter(
-    prefix="/resilience", tags=["resilience"], dependencies=[OPERATOR], responses=problem_responses(*GUARD)
-)
+router = APIRouter(prefix="/resilience", tags=["resilience"], responses=problem_responses(*GUARD))
+looks = APIRouter(dependencies=[requires("resilience:view", tenant=PLATFORM)])
+changes = APIRouter(dependencies=[requires("resilience:manage", tenant=PLATFORM)])
 
 
 class UnknownDependency(ValidationError):
@@ -89,7 +91,7 @@ class Done(BaseModel):
 Name = Annotated[str, Path(pattern="^[!-~]{1,100}$")]
 
 
-@router.get("/health")
+@looks.get("/health")
 async def health(policies: Policies) -> ResilienceHealth:
     """Every dependency, and whether it may be asked."""
     found, health = policies.manager.snapshot().values(), policies.manager.health()
@@ -100,50 +102,50 @@ async def health(policies: Policies) -> ResilienceHealth:
     )
 
 
-@router.get("/metrics")
+@looks.get("/metrics")
 async def outcomes(policies: Policies) -> list[Dependency]:
     """How calls ended, by the policy that decided."""
     return [_dependency(each) for each in policies.manager.snapshot().values()]
 
 
-@router.get("/circuit-breakers")
+@looks.get("/circuit-breakers")
 async def circuits(policies: Policies) -> list[Circuit]:
     """Every circuit."""
     return [_circuit(each) for each in policies.manager.snapshot().values() if each.breaker is not None]
 
 
-@router.post("/circuit-breakers/reset-all")
+@changes.post("/circuit-breakers/reset-all")
 async def reset_all(policies: Policies) -> Done:
     """Close every circuit."""
     names = [each.name for each in policies.manager.snapshot().values() if each.breaker is not None]
     return _reset(names, policies)
 
 
-@router.get("/circuit-breakers/{name}", responses=problem_responses(UnknownDependency))
+@looks.get("/circuit-breakers/{name}", responses=problem_responses(UnknownDependency))
 async def circuit(name: Name, policies: Policies) -> Circuit:
     """One circuit."""
     return _circuit(_of(name, policies))
 
 
-@router.get("/backpressure")
+@looks.get("/backpressure")
 async def lines(policies: Policies) -> list[Line]:
     """Who runs and who waits, for every dependency."""
     return [_line(each) for each in policies.manager.snapshot().values() if each.bulkhead is not None]
 
 
-@router.get("/backpressure/{name}", responses=problem_responses(UnknownDependency))
+@looks.get("/backpressure/{name}", responses=problem_responses(UnknownDependency))
 async def line(name: Name, policies: Policies) -> Line:
     """Who runs and who waits, for one dependency."""
     return _line(_of(name, policies))
 
 
-@router.get("/tts-clients")
+@looks.get("/tts-clients")
 async def speech(policies: Policies) -> Dependency:
     """The speech services."""
     return _dependency(_of(SPEECH, policies))
 
 
-@router.get("/rate-limits/{client}")
+@looks.get("/rate-limits/{client}")
 async def allowances(client: Name, policies: Policies) -> list[Allowance]:
     """What a client has left under the rules that it has used: `id:operator`, or `ip:` and an address."""
     return [
@@ -152,27 +154,27 @@ async def allowances(client: Name, policies: Policies) -> list[Allowance]:
     ]
 
 
-@router.get("/config")
+@looks.get("/config")
 async def configuration(policies: Policies) -> dict[str, object]:
     """The policies in force: pipelines by dependency, and the rules for what comes in."""
     pipelines = {name: _plain(policies.manager.pipeline(name).config) for name in policies.manager.names}
     return {"pipelines": pipelines, "rate_limits": [_plain(rule) for rule in policies.rules]}
 
 
-@router.post("/circuit-breakers/{name}/reset", responses=problem_responses(UnknownDependency))
+@changes.post("/circuit-breakers/{name}/reset", responses=problem_responses(UnknownDependency))
 async def reset(name: Name, policies: Policies) -> Done:
     """Close a circuit."""
     _circuit(_of(name, policies))
     return _reset([name], policies)
 
 
-@router.post("/tts-clients/reset-circuit-breakers")
+@changes.post("/tts-clients/reset-circuit-breakers")
 async def reset_speech(policies: Policies) -> Done:
     """Close the circuit of the speech services."""
     return _reset([SPEECH], policies)
 
 
-@router.post("/rate-limits/{client}/reset")
+@changes.post("/rate-limits/{client}/reset")
 async def reset_client(client: Name, policies: Policies) -> Done:
     """Forget what a client has used under every rule."""
     await policies.admission.forget(client)
@@ -219,3 +221,7 @@ def _plain(config: object) -> object:
     if isinstance(config, tuple | list):
         return [_plain(each) for each in cast("Sequence[object]", config)]
     return getattr(config, "__qualname__", str(config))
+
+
+router.include_router(looks)
+router.include_router(changes)

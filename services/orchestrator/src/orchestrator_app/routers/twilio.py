@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -15,10 +15,13 @@ from orchestrator_app.routers._services import DOORS, Audit, CallJournal, Counte
 from orchestrator_app.routers._webhook import proved, signed_by
 from orchestrator_app.routers.webhooks import UnknownTenant
 from orchestrator_app.settings import AppSettings, TenantSettings
+from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_calls.events import TERMINAL, Event, EventType
 from orchestrator_calls.journal import CallOfAnotherTenant, CallRow, Journal, JournalUnavailable
 from orchestrator_calls.legs import twilio
 from orchestrator_calls.legs.agent import InvalidEvent
+from orchestrator_calls.legs.media_orders import last_leg_seconds, pending_order
+from orchestrator_calls.legs.twilio_media import connect_stream
 from orchestrator_calls.runtime import CallRuntime, Draining, MailboxFull, TooManyCalls
 from orchestrator_kernel.exceptions import AuthorizationError
 from orchestrator_kernel.ports import Clock, Erased, Json, WebhookRefused
@@ -28,7 +31,7 @@ from orchestrator_utils.error_handler import problem_responses
 __all__ = ["OtherAccount", "router", "tenant_of"]
 
 logger = logging.getLogger(__name__)
-router = APIRouter(tags=["twilio"], prefix="/v1/twilio")
+router = APIRouter(tags=["twilio"], prefix="/v1/twilio", dependencies=[proved_by("signature of Twilio")])
 
 SOURCE: Final = "twilio"
 MOST_ATTEMPTS: Final = 5
@@ -99,8 +102,15 @@ class _Desk:
         await self._runtime.submit(event)
 
     async def again(self, row: CallRow, attempt: int = 1) -> Response:
-        """Connect the call to the relay, once more."""
-        return _twiml(twilio.connect(self.plan.relay(self.tenant(row), attempt)))
+        """Connect the call to the relay or to a media stream, once more."""
+        tenant = self.tenant(row)
+        if tenant.line == "stream":
+            caller, called = self.form.caller, self.form.called
+            return _twiml(connect_stream(self.plan.stream(attempt, caller=caller, called=called)))
+        return _twiml(twilio.connect(self.plan.relay(tenant, attempt)))
+
+    async def events(self, row: CallRow) -> Sequence[Event]:
+        return await self._runtime.events(row.call_id)
 
     async def over(self, row: CallRow, reason: str) -> Response:
         """The call is over: tell it, unless it is known, and hang up."""
@@ -214,6 +224,28 @@ async def relay_ended(desk: Desk, attempt: Annotated[int, Query(ge=1, le=1000)] 
     attempt = 1 if steady else attempt + 1
     logger.warning("a relay session broke", extra={"call_id": form.call, "attempt": attempt})
     return await desk.over(row, "relay lost") if attempt > MOST_ATTEMPTS else await desk.again(row, attempt)
+
+
+@router.post("/stream/ended", response_class=Response, responses=_TWIML, openapi_extra=_FORM)
+async def stream_ended(desk: Desk, attempt: Annotated[int, Query(ge=1, le=1000)] = 1) -> Response:
+    """A media stream is over: by our order, which is carried out now, or because a socket broke, and then the call goes on."""
+    form, row = desk.form, await desk.row()
+    if row is None:
+        return _twiml(twilio.hang_up())
+    if form.status in twilio.TERMINAL_STATUSES:
+        return await desk.over(row, f"twilio: {form.status}")
+    events = await desk.events(row)
+    order = pending_order(events)
+    if order is not None and order.reason_code == "transfer":
+        return await _transfer(desk, row, order)
+    if order is not None:
+        return await desk.over(row, order.reason or "hung up")
+    if row.state in TERMINAL:
+        return _twiml(twilio.hang_up())
+    seconds = last_leg_seconds(events)
+    attempt = 1 if seconds is not None and seconds >= STEADY_SECONDS else attempt + 1
+    logger.warning("a media stream broke", extra={"call_id": form.call, "attempt": attempt})
+    return await desk.over(row, "stream lost") if attempt > MOST_ATTEMPTS else await desk.again(row, attempt)
 
 
 async def _transfer(desk: _Desk, row: CallRow, handoff: twilio.Handoff) -> Response:

@@ -22,6 +22,7 @@ from orchestrator_app.routers._services import (
 )
 from orchestrator_app.routers._webhook import InvalidJson, parsed, verified_body
 from orchestrator_app.settings import AppSettings
+from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_calls.call import Channel, Turn
 from orchestrator_calls.events import TERMINAL, CallState
 from orchestrator_calls.journal import CallOfAnotherTenant, Journal, JournalUnavailable
@@ -45,7 +46,7 @@ from orchestrator_utils.error_handler import problem_responses
 __all__ = ["router"]
 
 logger = logging.getLogger(__name__)
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], dependencies=[proved_by("signature of LiveKit or of a media agent")])
 
 REPLY_SECONDS = 12.0
 """How long an agent waits for the reply in the answer of its request."""
@@ -173,7 +174,7 @@ async def _take(
         tenant = row.tenant
     await _require_tenant(tenant, wire.call_id, journal, settings)
     receipt = await runtime.submit(to_event(wire, tenant, clock.now()), wait=REPLY_SECONDS)
-    return _accepted(receipt, response, await _reply(receipt, runtime))
+    return _accepted(receipt, response, _reply(receipt))
 
 
 async def _tenant_of_room(room: str, dialed: str, journal: Journal, settings: AppSettings) -> str:
@@ -216,9 +217,9 @@ def _status(receipt: Receipt) -> Literal["processed", "kept", "recorded"]:
     return "kept" if state in {CallState.INITIALIZING, CallState.CONNECTING} else "processed"
 
 
-async def _reply(receipt: Receipt, runtime: CallRuntime) -> list[Action]:
+def _reply(receipt: Receipt) -> list[Action]:
     """What the sender is to do; nothing where the media socket speaks."""
-    if receipt.turn is None or (await runtime.view(receipt.event.call_id)).channel is Channel.MEDIA:
+    if receipt.turn is None or receipt.channel is Channel.MEDIA:
         return []
     return [action for turn in (receipt.turn, *receipt.outcomes) for action in _actions(turn)]
 

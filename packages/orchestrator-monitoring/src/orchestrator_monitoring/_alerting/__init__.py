@@ -1,0 +1,1 @@
+"""Rules, states of alerts, and who is told when; the decisions are pure."""

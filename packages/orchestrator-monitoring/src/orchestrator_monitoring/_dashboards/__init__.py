@@ -1,0 +1,1 @@
+"""Queries, panels and files of dashboards; `orchestrator_monitoring.dashboard_config` is the way in."""

@@ -1,0 +1,1 @@
+"""The dashboards that come with the package."""

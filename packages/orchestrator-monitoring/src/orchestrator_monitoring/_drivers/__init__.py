@@ -1,0 +1,1 @@
+"""What needs an extra: one module per external system, loaded when it is chosen."""

@@ -1,0 +1,1 @@
+"""How the health of a process is judged."""

@@ -1,0 +1,1 @@
+"""How metrics are declared, kept and written out."""

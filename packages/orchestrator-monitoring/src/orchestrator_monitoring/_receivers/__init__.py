@@ -1,0 +1,1 @@
+"""One module per service that takes notices; each is loaded when it is chosen."""

@@ -1,0 +1,1 @@
+"""Objectives, budgets and burn rates; the decisions are pure."""

@@ -1,0 +1,248 @@
+"""The socket of a Twilio media stream: the call's raw audio, heard and spoken by ourselves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, WebSocket, WebSocketDisconnect
+
+from orchestrator_app.composition.audio import Hearing
+from orchestrator_app.composition.twilio import PREFIX
+from orchestrator_app.routers._services import Audit, CallJournal, Counters, Runtime, Settings, Time, Twilio, given
+from orchestrator_app.routers._webhook import proved, signed_by
+from orchestrator_app.routers.twilio import public_base, tenant_of
+from orchestrator_app.routers.webhooks import UnknownTenant
+from orchestrator_app.settings import AppSettings
+from orchestrator_auth.fastapi_guard import proved_by
+from orchestrator_calls.events import TERMINAL, EventType
+from orchestrator_calls.journal import CallOfAnotherTenant, Journal
+from orchestrator_calls.legs import twilio_media as wire
+from orchestrator_calls.legs.media_ear import MediaEar
+from orchestrator_calls.legs.media_line import MediaLine
+from orchestrator_calls.legs.media_session import MediaSession
+from orchestrator_calls.playback import MediaClosed
+from orchestrator_calls.runtime import CallNotFound, CallRuntime
+from orchestrator_kernel.exceptions import OrchestratorError, ValidationError
+from orchestrator_kernel.ports import Clock, Json
+
+__all__ = ["router"]
+
+logger = logging.getLogger(__name__)
+router = APIRouter(tags=["twilio"])
+
+START_SECONDS: Final = 10.0
+"""How long a stream has for its start."""
+
+MOST_BROKEN: Final = 100
+"""So many messages of a stream may be broken before it is given up."""
+
+FORBIDDEN: Final = 4403
+TRY_AGAIN: Final = 1013
+
+Ears = Annotated[Hearing, Depends(given(Hearing))]
+
+
+class _Socket:
+    """Text messages to Twilio."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._websocket.send_text(text)
+        except (WebSocketDisconnect, RuntimeError) as error:
+            raise MediaClosed from error
+
+    async def close(self, code: int, reason: str) -> None:
+        try:
+            # RFC 6455 section 5.5: the frame of a close holds 125 bytes, two of them the code.
+            await self._websocket.close(code, reason.encode()[:123].decode(errors="ignore"))
+        except (WebSocketDisconnect, RuntimeError) as error:
+            logger.debug("the stream was gone already", exc_info=error)
+
+    async def text(self) -> str | None:
+        """The next message; None when the other side is gone."""
+        message = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+        if message.get("text") is None:
+            raise wire.MediaStreamError("messages of a media stream are JSON text", fatal=True)
+        return str(message["text"])
+
+
+@dataclass(slots=True)
+class _Call:
+    """What a stream is served with."""
+
+    socket: _Socket
+    started: wire.Started
+    tenant: str
+    session: MediaSession
+    broken: int = 0
+
+    async def forgive(self, error: ValidationError) -> None:
+        """The call goes on after a broken message; the first one is told, and too many end the stream."""
+        self.broken += 1
+        if self.broken == 1:
+            logger.warning("a broken message", extra={"call_id": self.started.call, "reason": error.message})
+            await self.session.tell(EventType.ERROR, code=error.code, message=error.message, fatal=False)
+        if self.broken >= MOST_BROKEN:
+            raise wire.MediaStreamError(
+                f"{self.broken} broken messages", stream=self.started.stream, fatal=True
+            ) from error
+
+
+@router.websocket(f"{PREFIX}/stream", dependencies=[proved_by("signature of Twilio")])
+async def stream(
+    websocket: WebSocket,
+    door: Twilio,
+    runtime: Runtime,
+    journal: CallJournal,
+    settings: Settings,
+    metrics: Counters,
+    audit: Audit,
+    clock: Time,
+    hearing: Ears,
+) -> None:
+    """A media stream's messages; `orchestrator_calls.legs.twilio_media` has the protocol. The handshake is signed like a webhook."""
+    url = public_base(websocket, settings).replace("http", "ws", 1) + websocket.url.path
+    signed = signed_by(websocket, url=url, method="GET")
+    sender = await proved(signed, door.verifier, door="twilio", metrics=metrics, audit=audit, clock=clock)
+    await websocket.accept()
+    socket = _Socket(websocket)
+    try:
+        call = await _begin(socket, sender.source, runtime, journal, settings, clock)
+        if call is not None:
+            await _serve(call, runtime, settings, hearing, clock)
+    except wire.MediaStreamError as error:
+        logger.warning("media stream closed", extra={"reason": error.message})
+        await socket.close(1008, error.message)
+    except (UnknownTenant, CallOfAnotherTenant) as error:
+        await socket.close(FORBIDDEN, error.message)
+    except CallNotFound:
+        await socket.close(1000, "the call is over")
+    except OrchestratorError as error:
+        # The action URL is asked next, and connects the call again.
+        logger.exception("a media stream failed", extra={"code": error.code})
+        await socket.close(TRY_AGAIN, error.code)
+
+
+async def _begin(
+    socket: _Socket, account: str, runtime: CallRuntime, journal: Journal, settings: AppSettings, clock: Clock
+) -> _Call | None:
+    started = await _start(socket)
+    if started is None:
+        return None
+    if started.account != account:
+        logger.warning("a media stream of another account", extra={"call_id": started.call})
+        await socket.close(FORBIDDEN, "another account")
+        return None
+    tenant = await _tenant(started, journal, settings)
+    session = MediaSession(f"stream:{started.stream}", started.call, tenant, runtime.submit, clock)
+    numbers: dict[str, Json] = {
+        name: started.parameters[given_as]
+        for name, given_as in (("caller", "caller"), ("dialed", "called"))
+        if started.parameters.get(given_as)
+    }
+    await session.tell(EventType.CALL_STARTED, reply_channel="media", **numbers)
+    return _Call(socket, started, tenant, session)
+
+
+async def _start(socket: _Socket) -> wire.Started | None:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while (text := await socket.text()) is not None:
+                message = wire.parse_message(text)
+                if isinstance(message, wire.Started):
+                    return message
+                if not isinstance(message, wire.Other):
+                    raise wire.MediaStreamError("a stream begins with its start", fatal=True)
+    except TimeoutError:
+        raise wire.MediaStreamError("a stream begins with its start, within 10 s", fatal=True) from None
+    return None
+
+
+async def _tenant(started: wire.Started, journal: Journal, settings: AppSettings) -> str:
+    row = await journal.call(started.call)
+    if row is None:
+        return tenant_of(settings, started.parameters.get("called", ""))
+    if row.state in TERMINAL:
+        raise CallNotFound(f"call {started.call} is over")
+    return row.tenant
+
+
+async def _serve(call: _Call, runtime: CallRuntime, settings: AppSettings, hearing: Hearing, clock: Clock) -> None:
+    own, started = settings.tenants[call.tenant], call.started
+    line = MediaLine(
+        started.stream,
+        call.socket.send,
+        call.socket.close,
+        hearing.audio,
+        clock,
+        transfers=own.transfer_action is None,
+    )
+    async with runtime.media(started.call, line) as player:
+        ear = MediaEar(
+            started.stream,
+            audio=hearing.audio,
+            codec=hearing.audio.codec(wire.CODEC),
+            transcriber=hearing.transcriber,
+            tell=call.session.tell,
+            speaking=lambda: bool(player.begun),
+            clock=clock,
+            config=hearing.ear(own),
+        )
+        line.attach(player, began=lambda: _answered(ear, hearing))
+        telling, listening = asyncio.create_task(ear.run()), asyncio.create_task(_listen(call, line, ear))
+        try:
+            await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ear.close()
+            ended = await _ended(telling, listening)
+        for task in ended:
+            task.result()
+
+
+def _answered(ear: MediaEar, hearing: Hearing) -> None:
+    """The first audio of a sentence went out: of an answer, if somebody waited."""
+    if (waited := ear.waited()) is not None:
+        hearing.answered(waited)
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> list[asyncio.Task[None]]:
+    """Those that ended by themselves; the others are ended now."""
+    ended = [task for task in tasks if task.done()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return ended
+
+
+async def _listen(call: _Call, line: MediaLine, ear: MediaEar) -> None:
+    """Take messages until the stream ends."""
+    while (text := await call.socket.text()) is not None:
+        try:
+            message = wire.parse_message(text, stream=call.started.stream)
+            if isinstance(message, wire.Audio):
+                await ear.hear(message.payload)
+                continue
+        except ValidationError as error:
+            if isinstance(error, wire.MediaStreamError) and error.fatal:
+                raise
+            await call.forgive(error)
+            continue
+        match message:
+            case wire.Mark(name):
+                line.marked(name)
+            case wire.Pressed(digit):
+                await call.session.tell(EventType.DTMF, digit=digit)
+            case wire.Stopped():
+                return
+            case wire.Started():
+                raise wire.MediaStreamError("a stream starts once", stream=call.started.stream, fatal=True)
+            case wire.Other(name):
+                logger.debug("the stream said something new", extra={"message_name": name})
