@@ -34,7 +34,7 @@ class _Yesterday(SystemClock):
 
 def make_people(environment: Mapping[str, str], data: Path) -> dict[str, str]:
     """Access tokens by name (see `PEOPLE`); besides `refresh`, `expired`, and `service`, an API key that may start and see calls of the tenant `default`."""
-    sources = [Environment(environment, prefix=PREFIX), Values({"data_dir": data}, name="script")]
+    sources = (Environment(environment, prefix=PREFIX), Values({"data_dir": data}, name="script"))
     settings = load(AppSettings, sources=sources).value
 
     async def made() -> dict[str, str]:

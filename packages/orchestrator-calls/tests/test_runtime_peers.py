@@ -11,6 +11,7 @@ from calls_support import CALL, TENANT, Echo, FlakyJournal, Leg, Stage, event, v
 from orchestrator_calls.actions import ActionOutcome, ActionRequest, ActionStatus
 from orchestrator_calls.call import Channel
 from orchestrator_calls.events import CallState, EventType
+from orchestrator_calls.journal import JournalUnavailable
 from orchestrator_calls.notices import EventKept
 from orchestrator_calls.runtime import MailboxFull, PeersConfig
 from orchestrator_kernel.virtual_time import LoopClock
@@ -494,3 +495,26 @@ async def test_who_waits_at_a_process_that_ends_is_not_kept_waiting():
         await stages[1].runtime.stop()
         receipt = await asyncio.wait_for(waiting, 0.1)
         assert receipt.turn is None
+
+
+@virtual
+async def test_a_call_that_was_taken_over_and_could_not_be_read_is_read_again():
+    class Unreadable(FlakyJournal):
+        unreadable = 0
+
+        async def read(self, call_id, *, after=0):
+            if self.unreadable:
+                self.unreadable -= 1
+                raise JournalUnavailable("the line is cut")
+            return await super().read(call_id, after=after)
+
+    journal = Unreadable(LoopClock())
+    async with processes(2, journal=journal) as stages:
+        await stages[0].tell("call_started", wait=5, sequence=1)
+        kill(stages[0])
+        # Nobody tells of it again: it was kept by the process that died.
+        await journal.append([event("transcription", 0.1, id="f", sequence=2, text="hello")])
+        journal.unreadable = 3
+        await sleep(LEASE + 1)
+        assert stages[1].runtime.active == 1
+        assert await stages[1].said() == [GREETING, "You said hello.", "That was turn 2 of this call."]

@@ -116,7 +116,9 @@ class StoreModel(RuleBasedStateMachine):
             in_chains = [entry for chain in chains for entry in chain]
             assert sorted(map(id, in_chains)) == sorted(map(id, entries))
             assert [chain.size for chain in chains] == [len(list(chain)) for chain in chains]
-            assert set().union(*store._buckets.values(), set()) == set(entries)
+            in_buckets = [entry for buckets in store._buckets.values() for bucket in buckets for entry in bucket]
+            assert sorted(map(id, in_buckets)) == sorted(map(id, entries))
+            assert all(entry in entry.bucket for entry in entries)
         assert self.room.items == sum(store.items for store in self.stores)
         assert self.room.bytes == sum(store.bytes for store in self.stores)
 

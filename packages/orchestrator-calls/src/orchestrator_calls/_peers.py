@@ -76,6 +76,7 @@ class Peers:
         self._work = work
         self._hints: dict[str, str] = {}
         self._polled = float("-inf")
+        self._unread: list[tuple[CallRow, Lease]] = []
         self._wake = asyncio.Event()
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
@@ -129,6 +130,9 @@ class Peers:
         await self._journal.beat(self.name, self._config.lease)
 
     async def _adopt(self) -> None:
+        unread, self._unread = self._unread, []
+        for row, lease in unread:
+            await self._take_over(row, lease)
         while orphans := await self._journal.claim_orphans(self.name, AT_ONCE):
             # All at once: a call that waits in a queue here is answered by nobody.
             async with asyncio.TaskGroup() as tasks:
@@ -141,6 +145,10 @@ class Peers:
     async def _take_over(self, row: CallRow, lease: Lease) -> None:
         try:
             await self._work.take_over(row, lease)
+        except JournalUnavailable as error:
+            # It is ours now, so nobody else will read it.
+            logger.warning("a call cannot be read now", extra={"call_id": row.call_id}, exc_info=error)
+            self._unread.append((row, lease))
         except OrchestratorError:
             # One call that cannot be read must not keep all others down; its next event finds it.
             logger.exception("a call cannot be resumed", extra={"call_id": row.call_id})

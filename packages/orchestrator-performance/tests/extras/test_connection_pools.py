@@ -210,6 +210,11 @@ async def test_a_database(database: str):
             pass
 
 
+def test_the_pool_logs_where_pools_of_sqlalchemy_do(tmp_path: Path):
+    pool = Pools().sql(PoolConfig(name="data", url=f"sqlite:///{tmp_path / 'x.db'}"))
+    assert pool.engine.pool.logger.name.startswith("sqlalchemy.pool.")
+
+
 @server
 async def test_reading_leaves_no_transaction_open(postgres_database: str):
     async with Pools() as pools:
@@ -317,6 +322,11 @@ async def use_sql(pool) -> None:
         assert (await connection.execute(text("SELECT 42"))).scalar() == 42
 
 
+async def read_sql(pool) -> None:
+    async with pool.reading() as connection:
+        assert (await connection.execute(text("SELECT 42"))).scalar() == 42
+
+
 @server
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(60.0, marks=pytest.mark.soak)])
 async def test_random_cancellations_cost_no_place(postgres_database: str, valkey_database: str, seconds: float):
@@ -327,6 +337,7 @@ async def test_random_cancellations_cost_no_place(postgres_database: str, valkey
             (pools.http(PoolConfig(name="http", url=url, size=4)), use_http),
             (pools.redis(PoolConfig(name="valkey", url=valkey_database, size=4)), use_valkey),
             (pools.sql(PoolConfig(name="sql", url=postgres_database, size=4)), use_sql),
+            (pools.sql(PoolConfig(name="reading", url=postgres_database, size=4)), read_sql),
         )
         await used[1][0].client.set("k", "v")
         until = asyncio.get_running_loop().time() + seconds
@@ -359,7 +370,7 @@ async def test_random_cancellations_cost_no_place(postgres_database: str, valkey
             async with asyncio.timeout(5):
                 await asyncio.gather(*[use(pool) for _ in range(20)])
         states = await pools.check()
-        assert [each.state for each in states] == [HealthState.HEALTHY] * 2
+        assert [each.state for each in states] == [HealthState.HEALTHY] * 3
 
 
 @server

@@ -88,7 +88,24 @@ def create_app(settings: AppSettings | Application) -> FastAPI:
     )
     app.state.registry = application.registry
     app.state.application = application
-    routers = (calls, webhooks, hotel_events, media, twilio, twilio_media, relay, audio, health, metrics, monitoring, observability, performance, resilience, alerts, slo)
+    routers = (
+        calls,
+        webhooks,
+        hotel_events,
+        media,
+        twilio,
+        twilio_media,
+        relay,
+        audio,
+        health,
+        metrics,
+        monitoring,
+        observability,
+        performance,
+        resilience,
+        alerts,
+        slo,
+    )
     for each in routers:
         app.include_router(each.router)
     app.include_router(auth.make_router(application))

@@ -156,14 +156,20 @@ async def test_prometheus_reads_the_same(data: Path) -> None:
         assert 'orchestrator_pool_wait_seconds_bucket{le="0.001",pool="database.data"}' in own
         everything = (await service.get("/metrics")).text
         assert 'orchestrator_cache_lookups_total{cache="speech",result="miss"} 1.0' in everything
-        for name in ("orchestrator_loop_lag_seconds_bucket", "process_resident_memory_bytes", "process_cpu_seconds_total"):
+        for name in (
+            "orchestrator_loop_lag_seconds_bucket",
+            "process_resident_memory_bytes",
+            "process_cpu_seconds_total",
+        ):
             assert name in everything
 
 
 @pytest.mark.server
 async def test_processes_share_sentences_sealed(data: Path, valkey_database: str) -> None:
     """What one process spoke the next takes from the store, where nobody else can hear or read it."""
-    configured = settings(data, tenants=SHORT, speech=VOICE, performance={"cache_url": valkey_database, "cache_wait": 5.0})
+    configured = settings(
+        data, tenants=SHORT, speech=VOICE, performance={"cache_url": valkey_database, "cache_wait": 5.0}
+    )
     async with running(configured) as service:
         first = await speak(service, "Mrs Example, your room is ready.")
     async with redis.asyncio.Redis.from_url(valkey_database) as client:

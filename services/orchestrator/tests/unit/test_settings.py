@@ -227,7 +227,11 @@ def test_every_old_name_loads_with_a_warning(old: str) -> None:
     for name in path.split("."):
         value = value[name] if isinstance(value, Mapping) else getattr(value, name)
     assert (
-        value.get_secret_value() if hasattr(value, "get_secret_value") else str(value) if path.endswith(("url", "endpoint")) else value
+        value.get_secret_value()
+        if hasattr(value, "get_secret_value")
+        else str(value)
+        if path.endswith(("url", "endpoint"))
+        else value
     ) == meant
     present = PREFIX + path.upper().replace(".", "__")
     assert any(str(warning) == f"{old}: is an old name; set {present} instead" for warning in own.warnings)

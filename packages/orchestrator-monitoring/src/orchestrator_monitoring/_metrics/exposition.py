@@ -41,7 +41,7 @@ class Collecting(Protocol):
 def encode(source: Collecting, accept: str) -> Scrape:
     """All metrics in the format that an `Accept` header asks for: OpenMetrics, or the text format where it does not."""
     encoder, content_type = choose_encoder(accept)
-    return Scrape(content_type, encoder(source))  # type: ignore[arg-type]  # asks for nothing but `collect`
+    return Scrape(content_type, encoder(source))
 
 
 def family_of(metric: Metric, values: Values, exemplars: Exemplars) -> ScrapedFamily:

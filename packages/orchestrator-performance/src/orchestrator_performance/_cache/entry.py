@@ -69,7 +69,7 @@ class Entry:
         self.hits = 0
         self.seen = 0
         self.epoch = 0
-        self.bucket = 0
+        self.bucket: dict[Entry, None] | None = None
         self.chain: Chain | None = None
         self.before: Entry | None = None
         self.after: Entry | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -27,6 +28,9 @@ ITEM_BYTES: Final = 400
 
 _BUCKET: Final = 1.0
 _LOOK: Final = 32
+_SPARE, _LARGE = 2, 512 * 1024
+_TOGETHER: Final = 8192
+"""How many entries a dictionary holds that is given back to the system as a whole: more would take a millisecond."""
 
 
 class Room:
@@ -92,6 +96,7 @@ class Store:
         self._closed = False
         self._longest = config.ttl + config.grace
         self._discarded: list[dict[Any, Any]] = []
+        self._spare: list[dict[Any, Any]] = []
         self.table: dict[Hashable, Entry] = {}
         self.names: dict[str, Entry] = {}
         """By their names in the second level, where there is one."""
@@ -100,7 +105,7 @@ class Store:
 
     def _fresh_tables(self) -> None:
         self._policy.empty()
-        self._buckets: dict[int, dict[Entry, None]] = {}
+        self._buckets: dict[int, list[dict[Entry, None]]] = {}
         self._due: list[int] = []
         self._tagged: dict[str, int] = {}
         self._tag_times: deque[tuple[float, str, int]] = deque()
@@ -202,13 +207,20 @@ class Store:
         if entry.name:
             self.names[entry.name] = entry
         self._longest = max(self._longest, entry.last - now)
-        entry.bucket = int(entry.last / _BUCKET) + 1
-        bucket = self._buckets.get(entry.bucket)
-        if bucket is None:
-            bucket = self._buckets[entry.bucket] = {}
-            heapq.heappush(self._due, entry.bucket)
-        bucket[entry] = None
+        self._put_into_bucket(entry)
         self._expire(now, 2)
+
+    def _put_into_bucket(self, entry: Entry) -> None:
+        """With those whose time ends in the same second."""
+        due = int(entry.last / _BUCKET) + 1
+        buckets = self._buckets.get(due)
+        if buckets is None:
+            buckets = self._buckets[due] = [{}]
+            heapq.heappush(self._due, due)
+        elif len(buckets[-1]) >= _TOGETHER:
+            buckets.append({})
+        entry.bucket = buckets[-1]
+        entry.bucket[entry] = None
 
     def forget(self, key: Hashable) -> bool:
         """Remove a key; whether it was there."""
@@ -243,8 +255,9 @@ class Store:
         self._room.bytes -= self.bytes
         self.bytes = 0
         self._discarded += [self.table, self._buckets, self.names]
-        self.table = {}
-        self.names = {}
+        # A large dictionary is not given back but used again: that takes no time.
+        self.table = self._spare.pop() if self._spare else {}
+        self.names = self._spare.pop() if self._spare else {}
         self._fresh_tables()
 
     def close(self) -> None:
@@ -280,9 +293,9 @@ class Store:
         self._room.items -= 1
         self._room.bytes -= entry.weight
         self.bytes -= entry.weight
-        bucket = self._buckets.get(entry.bucket)
-        if bucket is not None:
-            bucket.pop(entry, None)
+        if entry.bucket is not None:
+            entry.bucket.pop(entry, None)
+            entry.bucket = None
         if entry.name and self.names.get(entry.name) is entry:
             del self.names[entry.name]
 
@@ -308,12 +321,14 @@ class Store:
         for _ in range(_LOOK):
             if not table:
                 self._discarded.pop()
+                if sys.getsizeof(table) > _LARGE and len(self._spare) < _SPARE and not self._closed:
+                    self._spare.append(table)
                 break
             _, value = table.popitem()
             if isinstance(value, Entry):
-                value.before = value.after = value.chain = None
-            elif value:
-                self._discarded.append(cast("dict[Any, Any]", value))
+                value.before = value.after = value.chain = value.bucket = None
+            elif isinstance(value, list):
+                self._discarded += cast("list[dict[Any, Any]]", value)
                 break
         return True
 
@@ -321,12 +336,16 @@ class Store:
         """Remove up to so many entries whose time is over; True when there may be more."""
         due = int(now / _BUCKET)
         while self._due and self._due[0] <= due:
-            bucket = self._buckets[self._due[0]]
-            while bucket:
+            buckets = self._buckets[self._due[0]]
+            while buckets:
                 if count <= 0:
                     return True
                 count -= 1
-                entry, _ = bucket.popitem()
+                if not buckets[-1]:
+                    buckets.pop()
+                    continue
+                entry, _ = buckets[-1].popitem()
+                entry.bucket = None
                 self._policy.remove(entry)
                 self._unlist(entry)
                 del self.table[entry.key]

@@ -351,7 +351,10 @@ def objectives_status(config: Config = None, data: Data = None, url: Url = None,
 def objectives_rules(
     tests: Annotated[
         Path | None,
-        typer.Option(help="A folder for the rules and unit tests for promtool; the rules go to standard output when absent.", show_default=False),
+        typer.Option(
+            help="A folder for the rules and unit tests for promtool; the rules go to standard output when absent.",
+            show_default=False,
+        ),
     ] = None,
     config: Config = None,
     data: Data = None,
@@ -366,7 +369,9 @@ def objectives_rules(
 def check_objectives(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files of objectives or alert rules; those of the settings when absent.", show_default=False),
+        typer.Argument(
+            help="Files of objectives or alert rules; those of the settings when absent.", show_default=False
+        ),
     ] = None,
     config: Config = None,
     data: Data = None,

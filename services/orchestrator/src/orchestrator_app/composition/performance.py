@@ -115,7 +115,7 @@ class Performance:
 
     def add_pools(self, lifecycle: Lifecycle) -> None:
         """Connections and caches are there before all else that starts, and end after all else that stops."""
-        lifecycle.add("pools", start=self.pools.start, stop=self.pools.close)
+        lifecycle.add("pools", stop=self.pools.close)
         lifecycle.add("caches", start=self._start_caches, stop=self._stop_caches, requires=["pools"])
 
     async def _start_caches(self) -> None:
@@ -130,6 +130,7 @@ class Performance:
 
     async def start(self) -> None:
         """Begin to watch: last of all, so that what was made by then is left out of garbage collections."""
+        await self.pools.start()
         await self.monitor.start()
         await self.memory.start()
 
