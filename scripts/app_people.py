@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestrator_app.cli._auth import opened
@@ -28,7 +28,7 @@ UNLIMITED = KeyLimits(per_minute=None, per_hour=None, per_day=None)
 
 
 class _Yesterday(SystemClock):
-    def now(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - as its base
+    def now(self) -> datetime:
         return super().now() - timedelta(days=1)
 
 

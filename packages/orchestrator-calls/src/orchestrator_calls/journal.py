@@ -164,7 +164,7 @@ class SharedJournal(Journal, Protocol):
         ...
 
     def hint(self, owner: str, call_id: str, sender: str) -> None:
-        """Tell the process `owner` that there is news of a call; may get lost, never raises."""
+        """Tell the process `owner` that there is news of a call; may get lost, never raises. `sender` arrives there as it is given."""
         ...
 
     def listening(self, owner: str, heard: Callable[[str, str], None]) -> AbstractAsyncContextManager[None]:

@@ -21,7 +21,7 @@ from orchestrator_calls.runtime import CallRuntime, PeersConfig
 from orchestrator_calls.sql_journal import SqlJournal
 from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import SystemClock
-from orchestrator_secrets.envelope import EnvelopeSealer, MasterKeyFile
+from orchestrator_secrets.envelope import EnvelopeConfig, EnvelopeSealer, MasterKeyFile
 from orchestrator_secrets.sql_key_store import SqlKeyStore
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,12 @@ async def main(url: str, folder: Path, name: str, lease: float) -> None:
     )
     lagging = asyncio.create_task(note_lag())
     clock = SystemClock()
-    sealer = EnvelopeSealer(MasterKeyFile(folder / "master.keys"), SqlKeyStore(create_engine(url)), clock=clock)
+    sealer = EnvelopeSealer(
+        MasterKeyFile(folder / "master.keys"),
+        SqlKeyStore(create_engine(url)),
+        clock=clock,
+        config=EnvelopeConfig(seal_trust_seconds=1.0),
+    )
     journal = SqlJournal(create_engine(url), sealer, clock, process=name)
     await journal.open()
     runtime = CallRuntime(

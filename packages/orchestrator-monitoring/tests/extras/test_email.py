@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -132,6 +133,27 @@ async def test_mail_arrives_as_text_and_html(
         assert "and 980 more" in text.get_content()
         assert "<b>" not in html.get_content().replace("<b>critical</b>", "")
         assert "&lt;b&gt;" in html.get_content()
+
+
+async def test_what_an_alert_is_called_writes_no_header(
+    mailbox: tuple[Mailbox, int], certificate: tuple[Path, Path]
+) -> None:
+    box, port = mailbox
+    hostile = "slow\r\nBcc: evil@example.org\r\n\r\n<script>"
+    [alert] = NOTICES["one"].firing
+    told = replace(
+        NOTICES["one"],
+        labels={"alertname": hostile},
+        firing=(replace(alert, condition=replace(alert.condition, rule=hostile, summary=hostile)),),
+    )
+    await EmailReceiver("mail", config(port, certificate)).send(told)
+    ((to, message),) = box.mail
+    assert to == ["all@example.org"]
+    assert message["Bcc"] is None
+    assert "evil@example.org" in message["Subject"]  # as a part of its one line
+    html = message.get_body(("html",))
+    assert html is not None
+    assert "<script>" not in html.get_content()
 
 
 async def test_the_mails_of_a_group_belong_together(

@@ -137,7 +137,7 @@ def open_docs(settings: AppSettings) -> bool:
 
 def public_paths(settings: AppSettings) -> frozenset[str]:
     """Every path that answers without a credential; compared as they are. Routes with another proof say so themselves."""
-    return PUBLIC | SIGN_IN | console.PUBLIC | (DOCS if open_docs(settings) else frozenset())
+    return PUBLIC | SIGN_IN | console.PUBLIC | (DOCS if open_docs(settings) else frozenset[str]())
 
 
 def rules(settings: AppSettings) -> dict[str, Rule]:

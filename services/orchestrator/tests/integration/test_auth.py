@@ -167,6 +167,7 @@ async def test_a_browser_of_our_own_page_signs_in_and_changes_things_and_no_othe
     answer = await zoe.post("/auth/login", body, **page)
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-session=")
+    assert len(cookie.partition(";")[0]) <= 4096
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=lax"} <= {part.strip() for part in cookie.split(";")}
     sent = {"cookie": cookie.partition(";")[0]}
     csrf = {"x-csrf-token": answer.json()["csrf_token"]}

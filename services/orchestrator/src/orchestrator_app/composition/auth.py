@@ -72,7 +72,7 @@ class RequestAudit:
         *,
         redactor: Redactor,
         pseudonym_key: bytes,
-        observe: Callable[[AuditEvent], None] = lambda _: None,
+        observe: Callable[[AuditEvent], None] | None = None,
     ) -> None:
         self._sink = sink
         self._redactor = redactor
@@ -96,7 +96,8 @@ class RequestAudit:
         correlation = current()
         correlation_id = event.correlation_id or (correlation.correlation_id if correlation else None)
         await self._sink.record(replace(event, details=details, correlation_id=correlation_id))
-        self._observe(event)
+        if self._observe is not None:
+            self._observe(event)
 
 
 def refusal_of(scope: Scope) -> AuditEvent | None:
@@ -192,7 +193,8 @@ def make_auth(
     vault = _vault(settings, clock, connections)
     policy = None if own.policy_file is None else PolicyFile(own.policy_file, clock=clock)
     mail = AccountMail(settings, clock) if settings.monitoring.email.host else None
-    key, observe = secrets.derive("audit pseudonyms"), (lambda _: None) if mail is None else mail.observe
+    observe = None if mail is None else mail.observe
+    key = secrets.derive("audit pseudonyms")
     audit = RequestAudit(sink, redactor=redactor, pseudonym_key=key, observe=observe)
     auth = Auth.build(
         _config(settings),
