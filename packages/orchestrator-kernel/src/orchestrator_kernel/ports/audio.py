@@ -20,11 +20,11 @@ class AudioCodec(Protocol):
         """The codec's name in its field, for example `PCMU`."""
         ...
 
-    def encode(self, pcm: bytes) -> bytes:
+    def encode(self, pcm: bytes, /) -> bytes:
         """Wire bytes of the samples; ValidationError on half a sample."""
         ...
 
-    def decode(self, data: bytes) -> bytes:
+    def decode(self, data: bytes, /) -> bytes:
         """The samples of wire bytes."""
         ...
 
