@@ -22,6 +22,9 @@ class GcPauses:
 
     def start(self) -> None:
         """Listen."""
+        # A collection may come in the middle of any import; what is heard then must import nothing itself.
+        for each in self.pauses:
+            _ = each.histogram
         if self._heard not in gc.callbacks:
             gc.callbacks.append(self._heard)
 
