@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,11 @@ class ScriptedVoice:
                     yield step if isinstance(step, SpeechChunk) else SpeechChunk(step, RATE)
         finally:
             self.open -= 1
+
+
+async def heard(speech: FailoverSpeech, request: SpeechRequest) -> None:
+    async for _ in speech.synthesize(request):
+        pass
 
 
 async def spoken(speech: Speech) -> list[SpeechChunk]:
@@ -242,6 +248,25 @@ class TestFailover:
                 await spoken(speech)
             assert (len(first.asked), len(second.asked)) == (7, 6)
             assert first.asked[-1].voice == "first's own"
+
+        virtual_time.run(talk())
+
+    def test_each_voice_of_a_backend_rests_by_itself(self) -> None:
+        first, second = ScriptedVoice(TONE, SpeechFailed("cut")), ScriptedVoice(TONE)
+
+        async def talk() -> None:
+            clock = asyncio.get_running_loop().time
+            speech = FailoverSpeech([first, second], monotonic=clock, rest_after=2, rest_seconds=30)
+            broken, other = (replace(REQUEST, voice=name) for name in ("broken", "other"))
+            for _ in range(2):
+                with pytest.raises(SpeechFailed):
+                    await heard(speech, broken)
+            await heard(speech, broken)
+            assert len(second.asked) == 1
+            first.script = (TONE,)
+            await heard(speech, other)
+            assert len(second.asked) == 1
+            assert first.asked[-1].voice == "other"
 
         virtual_time.run(talk())
 

@@ -119,13 +119,15 @@ class Deeds:
         turn = self.call.turns[report.key.rpartition("/")[0]]
         if sentence.over or sentence.filler or not goes_on(self.call, turn):
             return events
-        return [*events, *self._continuation(sentence, heard)]
+        return [*events, *self._continuation(turn, sentence, heard)]
 
-    def _continuation(self, sentence: Sentence, heard: str) -> list[Event]:
+    def _continuation(self, turn: Turn, sentence: Sentence, heard: str) -> list[Event]:
         rest = rest_of(sentence.text, heard)
         lost = rest is None
         if rest is None:
             rest = self.phrase(self.call.tenant, sentence.language, Phrase.LOST, 1)
+            if any(each.filler and each.text == rest for each in turn.sentences):
+                return []  # once in an answer is enough
         payload: dict[str, Json] = {"key": sentence.key, "text": rest, "lost": lost}
         return [self.own(EventType.SPEECH_CONTINUED, sentence.key, payload)] if rest else []
 

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.ports import Speech, SpeechChunk, SpeechFailed, SpeechRequest, SpeechUnavailable
 from orchestrator_utils._speech_checks import SpeechRefused
-from orchestrator_utils._speech_rest import Rest
+from orchestrator_utils._speech_rest import Rests
 
 __all__ = ["FailoverSpeech", "SpeechOutcome", "is_audible"]
 
@@ -61,7 +61,7 @@ class FailoverSpeech:
     as `SpeechFailed`, and the caller decides. Nothing is tried twice.
 
     A voice that breaks in the middle of sentences, or begins too late, does so at the listeners' cost. After `rest_after` such sentences one
-    after the other it rests for `rest_seconds`: it is asked only when no other can speak. Then one sentence is its probe: if it is spoken the
+    after the other it rests for `rest_seconds`: it is asked only when no other can speak. Each voice of a backend rests by itself. Then one sentence is its probe: if it is spoken the
     voice is back in its place, and otherwise it rests again. What is cut short by the listener counts for nothing.
 
     A voice's name means something to one backend alone, so `request.voice` is for the first; the others speak with the language's
@@ -99,7 +99,7 @@ class FailoverSpeech:
             if not value > 0:
                 raise ConfigurationError(f"{setting} must be positive", details={"setting": setting})
         self._voices = tuple(
-            _Voice(name, voice, Rest(name, rest_after, rest_seconds, monotonic))
+            _Voice(name, voice, Rests(name, rest_after, rest_seconds, monotonic))
             for name, voice in zip(names, voices, strict=True)
         )
         self._limit = first_audio_timeout
@@ -114,7 +114,7 @@ class FailoverSpeech:
         """
         errors: list[SpeechFailed] = []
         asked: list[str] = []
-        for voice in self._in_order():
+        for voice in self._in_order(request):
             attempt = _Attempt(voice.name, self._limit, self._monotonic)
             asked.append(voice.name)
             try:
@@ -131,14 +131,14 @@ class FailoverSpeech:
                 attempt.result = "spoken"
                 return
             finally:
-                self._ended(voice, attempt)
+                self._ended(voice, request, attempt)
         raise _nobody(asked, errors)
 
-    def _in_order(self) -> Iterator[_Voice]:
+    def _in_order(self, request: SpeechRequest) -> Iterator[_Voice]:
         """By preference; those that rest come last, and are asked only when no other could speak."""
         resting: list[_Voice] = []
         for voice in self._voices:
-            if len(self._voices) == 1 or voice.rest.over():
+            if len(self._voices) == 1 or voice.rests.of(self._for(voice, request).voice).over():
                 yield voice
             else:
                 resting.append(voice)
@@ -147,13 +147,14 @@ class FailoverSpeech:
     def _for(self, voice: _Voice, request: SpeechRequest) -> SpeechRequest:
         return request if voice is self._voices[0] else replace(request, voice=None)
 
-    def _ended(self, voice: _Voice, attempt: _Attempt) -> None:
+    def _ended(self, voice: _Voice, request: SpeechRequest, attempt: _Attempt) -> None:
+        rest = voice.rests.of(self._for(voice, request).voice)
         if attempt.spoiled:
-            voice.rest.spoiled()
+            rest.spoiled()
         elif attempt.result == "spoken":
-            voice.rest.spoken()
+            rest.spoken()
         else:
-            voice.rest.unknown()
+            rest.unknown()
         self._tell(attempt)
 
     def _tell(self, attempt: _Attempt) -> None:
@@ -169,7 +170,7 @@ class FailoverSpeech:
 class _Voice:
     name: str
     speech: Speech
-    rest: Rest
+    rests: Rests
 
 
 class _Attempt:

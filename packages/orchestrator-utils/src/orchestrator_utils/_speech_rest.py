@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Rest"]
+__all__ = ["Rest", "Rests"]
 
 logger = logging.getLogger(__name__)
+
+_MOST: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -51,3 +55,26 @@ class Rest:
     def unknown(self) -> None:
         """Nothing was learned; the next sentence may be the probe."""
         self._probing = False
+
+
+class Rests:
+    """Those of one backend, one for each of its voices: a tenant whose voice is broken silences nobody else's.
+
+    Args:
+        name: The backend's.
+        limit: As of `Rest`.
+        seconds: As of `Rest`.
+        monotonic: As of `Rest`.
+    """
+
+    def __init__(self, name: str, limit: int, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._make: Callable[[], Rest] = lambda: Rest(name, limit, seconds, monotonic)
+        self._by_voice: OrderedDict[str | None, Rest] = OrderedDict()
+
+    def of(self, voice: str | None) -> Rest:
+        """The rest of a voice; that which was asked for longest ago is forgotten beyond a thousand."""
+        rest = self._by_voice.pop(voice, None) or self._make()
+        self._by_voice[voice] = rest
+        if len(self._by_voice) > _MOST:
+            self._by_voice.popitem(last=False)
+        return rest

@@ -111,6 +111,9 @@ def tenants(url: str) -> dict[str, Any]:
     }
 
 
+APOLOGY = "Sorry, the line was interrupted, please ask if you missed something."
+
+
 @dataclass
 class World:
     """The service, and the providers behind it."""
@@ -354,7 +357,8 @@ async def test_speech(spoken: dict[str, Outcome], kind: str) -> None:
     if kind in IN_THE_MIDDLE:
         # This voice tells no times of its words, so nobody knows what was heard of them, and nothing is claimed.
         assert turn["broken"] == ["speech_failed"]
-        assert turn["heard"] == ""
+        # A voice that spoils sentence after sentence rests; the next one then apologises, once.
+        assert turn["heard"] in {"", APOLOGY}
     else:
         assert turn["heard"] == " ".join(turn["spoken"])  # the next voice said it within the turn
         assert turn["broken"] == []
