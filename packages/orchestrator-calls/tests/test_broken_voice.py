@@ -16,10 +16,14 @@ TEXT = "Breakfast is served from seven to ten."
 
 
 class Desk:
-    """Says one sentence."""
+    """Says a sentence, as often as it is to."""
+
+    def __init__(self, times: int = 1) -> None:
+        self.times = times
 
     async def respond(self, context: TurnContext) -> AsyncGenerator[Step, None]:
-        yield Say(TEXT, "en-US")
+        for _ in range(self.times):
+            yield Say(TEXT, "en-US")
 
 
 class Breaking(Metronome):
@@ -49,8 +53,8 @@ class Breaking(Metronome):
 
 
 @asynccontextmanager
-async def greeted(voice: Breaking) -> AsyncIterator[tuple[Stage, Leg]]:
-    async with working(Desk(), voice=voice) as stage:
+async def greeted(voice: Breaking, sentences: int = 1) -> AsyncIterator[tuple[Stage, Leg]]:
+    async with working(Desk(sentences), voice=voice) as stage:
         await stage.tell("call_started", sequence=1, reply_channel="media")
         leg = Leg()
         async with stage.runtime.media(CALL, leg):
@@ -87,6 +91,16 @@ async def test_where_nobody_knows_what_was_heard_the_caller_is_told_once() -> No
     async with greeted(voice) as (stage, leg):
         assert len(leg.texts()) == 2
         assert "Please ask if you missed something" in leg.texts()[1]
+        assert (await stage.call()).speaking == []
+
+
+@virtual
+async def test_in_an_answer_of_several_broken_sentences_nobody_apologises_twice() -> None:
+    voice = Breaking(after=3, times=100, timed=False)
+    async with greeted(voice, sentences=3) as (stage, leg):
+        apologies = [text for text in leg.texts() if "Please ask if you missed something" in text]
+        assert len(apologies) == 1
+        assert leg.texts().count(TEXT) == 3
         assert (await stage.call()).speaking == []
 
 
