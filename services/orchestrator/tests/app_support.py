@@ -73,7 +73,7 @@ def settings(folder: Path, **groups: Any) -> AppSettings:
         # Tests ask fast; the limits have tests of their own.
         "resilience": {
             "rate_limits": dict.fromkeys(
-                ("anonymous", "authenticated", "calls", "sign_in", "passwords"), "1000000/minute"
+                ("anonymous", "authenticated", "calls", "webhooks", "sign_in", "passwords"), "1000000/minute"
             )
         },
         "tenants": {
