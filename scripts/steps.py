@@ -67,9 +67,11 @@ def pytest(
     session: nox.Session, report: str, *arguments: str, program: str = "pytest", may_be_empty: bool = False
 ) -> None:
     """Run pytest, keep its report, and fail on a skipped test as on a failed one."""
-    if "reports" not in _done:
-        shutil.rmtree(REPORTS, ignore_errors=True)
-        _done.add("reports")
+    if session.name not in _done:
+        # Those of other sessions stay: a run may have two parts.
+        for old in REPORTS.glob(f"{session.name}.*.xml"):
+            old.unlink()
+        _done.add(session.name)
     file = REPORTS / f"{session.name}.{report}.xml"
     nothing_collected = [5] if may_be_empty else []
     command = [program, "-q", f"--junitxml={file}", "-o", "junit_family=xunit2", *arguments]

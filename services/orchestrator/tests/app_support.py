@@ -70,6 +70,8 @@ def settings(folder: Path, **groups: Any) -> AppSettings:
         "agents": {"secrets": {"first": AGENT_SECRET}, "bearer_key": BEARER_KEY},
         "livekit": {"api_key": LIVEKIT_KEY, "api_secret": LIVEKIT_SECRET, "tenant": TENANT},
         "speech": {"backends": ()},
+        # The process that runs all tests holds more than one service would.
+        "performance": {"memory_mb": 16_384},
         # Tests ask fast; the limits have tests of their own.
         "resilience": {
             "rate_limits": dict.fromkeys(

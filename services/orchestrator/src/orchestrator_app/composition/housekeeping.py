@@ -28,21 +28,26 @@ class Housekeeping:
     def __init__(self, jobs: Mapping[str, Callable[[], Awaitable[int]]], clock: Clock) -> None:
         self._jobs = jobs
         self._clock = clock
+        self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin."""
+        self._ending.clear()
         self._task = asyncio.create_task(self._run(), name="housekeeping")
 
     async def stop(self) -> None:
-        """Stop, in the middle of a job if need be."""
+        """Stop, once the present job is done: a statement that is cut off keeps its connection."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            self._ending.set()
+            await self._task
+            self._task = None
 
     async def run_once(self) -> None:
-        """Every job once."""
+        """Every job once; the rest is left when it is told to stop."""
         for name, job in self._jobs.items():
+            if self._ending.is_set():
+                return
             try:
                 dropped = await job()
             except OrchestratorError as error:
@@ -52,6 +57,10 @@ class Housekeeping:
                     logger.info("housekeeping", extra={"job": name, "dropped": dropped})
 
     async def _run(self) -> None:
-        while True:
+        while not self._ending.is_set():
             await self.run_once()
-            await self._clock.sleep(EVERY)
+            waiting = [asyncio.ensure_future(each) for each in (self._clock.sleep(EVERY), self._ending.wait())]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for each in waiting:
+                each.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
