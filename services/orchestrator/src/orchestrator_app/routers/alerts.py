@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator_app.composition.alerting import Alerting
 from orchestrator_app.composition.audit import Auditing
@@ -70,6 +70,8 @@ class ActiveAlerts(BaseModel):
 
 class SilenceRequest(BaseModel):
     """Tell nobody for a time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     minutes: float = Field(gt=0, le=30 * 24 * 60)
     reason: str = Field(min_length=1, max_length=500)

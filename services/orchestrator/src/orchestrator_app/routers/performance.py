@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator_app.composition.performance import Performance
 from orchestrator_app.routers._services import BODY, GUARD, given
@@ -181,7 +181,9 @@ class Cleared(BaseModel):
 class Wanted(BaseModel):
     """How much to give back."""
 
-    bytes: int | None = Field(default=None, ge=1, description="Everything that can be when absent.")
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    bytes: int | None = Field(default=None, ge=1, le=2**50, description="Everything that can be when absent.")
 
 
 @router.get("/overview", dependencies=[_VIEW])
