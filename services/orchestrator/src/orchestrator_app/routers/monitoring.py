@@ -92,7 +92,8 @@ async def metrics(
 
 @router.get("/metrics/business")
 async def business(
-    counters: Counters, tenant: Annotated[str | None, Query(max_length=128, description="Of this tenant alone.")] = None
+    counters: Counters,
+    tenant: Annotated[str | None, Query(pattern="^[!-~]{1,128}$", description="Of this tenant alone.")] = None,
 ) -> dict[str, Any]:
     """Calls, understanding, hand-offs, goals, satisfaction and cost since the process began; what was never counted is null."""
     return dict(summarize(counters.counted.read(), tenant=tenant))

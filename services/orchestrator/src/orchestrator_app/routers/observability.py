@@ -97,7 +97,7 @@ async def dashboards() -> list[DashboardEntry]:
 
 
 @looks.get("/dashboards/{uid}", responses=problem_responses(UnknownDashboard))
-async def dashboard(uid: Annotated[str, Path(max_length=40)]) -> dict[str, Any]:
+async def dashboard(uid: Annotated[str, Path(pattern="^[!-~]{1,40}$")]) -> dict[str, Any]:
     """One dashboard as Grafana imports it."""
     for each in _checked():
         if each.uid == uid:

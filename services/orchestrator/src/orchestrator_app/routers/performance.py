@@ -227,7 +227,7 @@ async def alerts(process: Process) -> list[AlertView]:
 @router.get("/metrics/history", dependencies=[_VIEW], responses=problem_responses(UnknownMeasure, 422))
 async def history(
     process: Process,
-    metric: Annotated[str | None, Query(max_length=100, description="One measure; all when absent.")] = None,
+    metric: Annotated[str | None, Query(pattern="^[!-~]{1,100}$", description="One measure; all when absent.")] = None,
     seconds: Annotated[float, Query(gt=0, le=86_400)] = 3600.0,
 ) -> list[SampleView]:
     """The samples of the last while, oldest first."""
@@ -275,7 +275,7 @@ async def optimize(process: Process, wanted: Wanted | None = None) -> Freed:
 @router.post("/optimize/cache/clear", dependencies=[_MANAGE], responses=problem_responses(UnknownCache, 422))
 async def clear(
     process: Process,
-    name: Annotated[str | None, Query(max_length=100, description="One cache; all when absent.")] = None,
+    name: Annotated[str | None, Query(pattern="^[!-~]{1,100}$", description="One cache; all when absent.")] = None,
 ) -> Cleared:
     """Forget what caches hold, in all processes. They work on."""
     found = [each for each in process.caches if name in {None, each.config.name}]
