@@ -280,7 +280,10 @@ async def listening(configured: AppSettings) -> AsyncGenerator[Client, None]:
     """The application in this process behind a real server on a free loopback port."""
     application = compose(configured)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(create_app(application), log_config=None, access_log=False, lifespan="on")
+        # A client that comes back after a while must not meet its connection just as it is closed.
+        config = uvicorn.Config(
+            create_app(application), log_config=None, access_log=False, lifespan="on", timeout_keep_alive=120
+        )
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         async with asyncio.timeout(20):
