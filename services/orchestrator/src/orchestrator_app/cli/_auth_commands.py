@@ -7,21 +7,19 @@ from typing import Annotated
 
 import typer
 
+from orchestrator_app.cli._options import Config, Data, Json, group
+
 __all__ = ["auth"]
 
 
-def _group(help_text: str) -> typer.Typer:
-    return typer.Typer(help=help_text, no_args_is_help=True, rich_markup_mode=None)
-
-
-auth = _group(
+auth = group(
     "People, roles, keys, sessions: who may do what. The shell is the credential; everything is audited as local-operator."
 )
-users = _group("Invite, show and remove people.")
-roles = _group("Show, give and take away roles.")
-keys = _group("API keys for services.")
-sessions = _group("Where somebody is signed in.")
-signing_keys = _group("The keys that sign access tokens.")
+users = group("Invite, show and remove people.")
+roles = group("Show, give and take away roles.")
+keys = group("API keys for services.")
+sessions = group("Where somebody is signed in.")
+signing_keys = group("The keys that sign access tokens.")
 for _name, _each in (
     ("users", users),
     ("roles", roles),
@@ -33,13 +31,6 @@ for _name, _each in (
 
 Who = Annotated[str, typer.Argument(help="Id, or the name to sign in with.")]
 Tenant = Annotated[str, typer.Option(help="The tenant; * is the platform.")]
-Config = Annotated[
-    Path | None, typer.Option(help="The settings file; orchestrator.toml here when absent.", show_default=False)
-]
-Data = Annotated[
-    Path | None, typer.Option(help="The data folder; the setting data_dir when absent.", show_default=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 
 
 @auth.command("first-admin")

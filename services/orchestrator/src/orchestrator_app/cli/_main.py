@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from orchestrator_app.cli._audit_commands import audit
 from orchestrator_app.cli._auth_commands import auth
+from orchestrator_app.cli._call_commands import calls, tenants
+from orchestrator_app.cli._options import Config, Data, Json
+from orchestrator_app.cli._watch_commands import alerts, dashboards, resilience, slo
 
 __all__ = ["app", "main"]
 
@@ -21,48 +24,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-calls = typer.Typer(help="List calls and show their transcripts.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(calls, name="calls")
-tenants = typer.Typer(
-    help="Add, list, show and remove tenants; a running service sees it within seconds.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(tenants, name="tenants")
-audit = typer.Typer(help="Verify, show and export the audit log.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(audit, name="audit")
-app.add_typer(auth, name="auth")
-resilience = typer.Typer(
-    help="Show and reset the policies of a running service.", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(resilience, name="resilience")
-slo = typer.Typer(
-    help="Show the objectives and how they stand; write them as rules for Prometheus.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(slo, name="slo")
-alerts = typer.Typer(
-    help="List, acknowledge and silence the alerts of a running service; try its receivers.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(alerts, name="alerts")
-
-dashboards = typer.Typer(help="Write dashboards for Grafana.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(dashboards, name="dashboards")
-
-
-Config = Annotated[
-    Path | None, typer.Option(help="The settings file; orchestrator.toml here when absent.", show_default=False)
-]
-Data = Annotated[
-    Path | None, typer.Option(help="The data folder; the setting data_dir when absent.", show_default=False)
-]
-Url = Annotated[
-    str | None, typer.Option(help="The running service; server.host and port when absent.", show_default=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+for _name, _group in (
+    ("calls", calls),
+    ("tenants", tenants),
+    ("audit", audit),
+    ("auth", auth),
+    ("resilience", resilience),
+    ("slo", slo),
+    ("alerts", alerts),
+    ("dashboards", dashboards),
+):
+    app.add_typer(_group, name=_name)
 
 
 @app.callback(invoke_without_command=True)
@@ -182,343 +154,12 @@ def show_config(config: Config = None, data: Data = None, as_json: Json = False)
     run_config(config=config, data=data, as_json=as_json)
 
 
-@calls.command("list")
-def list_calls(
-    config: Config = None,
-    data: Data = None,
-    open_only: Annotated[bool, typer.Option("--open", help="Only calls that are not over.")] = False,  # noqa: FBT002
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """List calls, newest first."""
-    from orchestrator_app.cli._data import run_list  # noqa: PLC0415
-
-    run_list(config=config, data=data, open_only=open_only, limit=limit, as_json=as_json)
-
-
-@calls.command("show")
-def show_call(
-    call_id: Annotated[str, typer.Argument(help="As `calls list` shows it.")],
-    config: Config = None,
-    data: Data = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Show the transcript of a call."""
-    from orchestrator_app.cli._data import run_show  # noqa: PLC0415
-
-    run_show(call_id, config=config, data=data, as_json=as_json)
-
-
-@calls.command("export")
-def export_call(
-    call_id: Annotated[str, typer.Argument(help="As `calls list` shows it.")],
-    config: Config = None,
-    data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="A file; standard output when absent.", show_default=False)] = None,
-    transcript: Annotated[bool, typer.Option("--transcript", help="The transcript in place of the events.")] = False,  # noqa: FBT002
-) -> None:
-    """Write all that is kept of a call as JSON lines: the call, then its events."""
-    from orchestrator_app.cli._data import run_export  # noqa: PLC0415
-
-    run_export(call_id, config=config, data=data, out=out, transcript=transcript)
-
-
-@calls.command("trace")
-def trace_call(
-    call_id: Annotated[str, typer.Argument(help="As `calls list` shows it.")],
-    config: Config = None,
-    data: Data = None,
-) -> None:
-    """Print the id of a call's trace, to look for it in Jaeger, Tempo or Grafana."""
-    from orchestrator_app.cli._traces import run_trace  # noqa: PLC0415
-
-    run_trace(call_id, config=config, data=data)
-
-
-@audit.command("verify")
-def verify_audit(
-    file: Annotated[
-        Path | None, typer.Argument(help="An exported log; the database when absent.", show_default=False)
-    ] = None,
-    witness: Annotated[
-        list[str] | None,
-        typer.Option(help="A signed end of the log that was kept elsewhere; may be repeated.", show_default=False),
-    ] = None,
-    config: Config = None,
-    data: Data = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Find every edit, removal, insertion and truncation; leaves with 1 if there is one."""
-    from orchestrator_app.cli._audit import run_verify  # noqa: PLC0415
-
-    run_verify(file, witness=witness or [], config=config, data=data, as_json=as_json)
-
-
-@audit.command("show")
-def show_audit(
-    event_type: Annotated[
-        str, typer.Option("--type", help="One type, or with a dot at its end all below: `auth.`.")
-    ] = "",
-    tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = "",
-    since: Annotated[datetime | None, typer.Option(help="UTC.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
-    config: Config = None,
-    data: Data = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Show audit events, newest first."""
-    from orchestrator_app.cli._audit import run_show  # noqa: PLC0415
-
-    after = None if since is None else since.replace(tzinfo=since.tzinfo or UTC)
-    run_show(event_type=event_type, tenant=tenant, since=after, limit=limit, config=config, data=data, as_json=as_json)
-
-
-@audit.command("export")
-def export_audit(
-    file: Annotated[Path, typer.Argument(help="A file that is not there yet.")],
-    config: Config = None,
-    data: Data = None,
-) -> None:
-    """Write the log to a file that can be verified without the database; prints its signed end."""
-    from orchestrator_app.cli._audit import run_export  # noqa: PLC0415
-
-    run_export(file, config=config, data=data)
-
-
-@audit.command("key")
-def audit_key(config: Config = None, data: Data = None) -> None:
-    """Print the public key that signs the log now; keep it before you change the root key."""
-    from orchestrator_app.cli._audit import run_key  # noqa: PLC0415
-
-    run_key(config=config, data=data)
-
-
 @app.command("metrics")
 def list_metrics(as_json: Json = False) -> None:  # noqa: FBT002
     """List every metric that can be scraped, with its labels and what bounds them."""
     from orchestrator_app.cli._metrics import run_metrics  # noqa: PLC0415
 
     run_metrics(as_json=as_json)
-
-
-@resilience.command("show")
-def show_resilience(config: Config = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show which circuits are open, who runs and waits, and how calls ended."""
-    from orchestrator_app.cli._resilience import run_show  # noqa: PLC0415
-
-    run_show(config=config, data=data, url=url, as_json=as_json)
-
-
-@resilience.command("reset")
-def reset_resilience(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Dependencies; all of them when absent.", show_default=False)
-    ] = None,
-    client: Annotated[
-        str | None,
-        typer.Option(
-            help="Forget what this client has used: `id:operator`, or `ip:` and an address.", show_default=False
-        ),
-    ] = None,
-    config: Config = None,
-    data: Data = None,
-    url: Url = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Close circuits, or forget what a client has used of its limits."""
-    from orchestrator_app.cli._resilience import run_reset  # noqa: PLC0415
-
-    run_reset(names or [], config=config, data=data, url=url, client=client, as_json=as_json)
-
-
-@slo.command("list")
-def list_objectives(config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """List the objectives, and when somebody is told."""
-    from orchestrator_app.cli._slo import run_list  # noqa: PLC0415
-
-    run_list(config=config, data=data, as_json=as_json)
-
-
-@slo.command("status")
-def objectives_status(config: Config = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show how the objectives of a running service stand: budget, burn rates, forecast."""
-    from orchestrator_app.cli._slo import run_status  # noqa: PLC0415
-
-    run_status(config=config, data=data, url=url, as_json=as_json)
-
-
-@slo.command("rules")
-def objectives_rules(
-    tests: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder for the rules and unit tests for promtool; the rules go to standard output when absent.",
-            show_default=False,
-        ),
-    ] = None,
-    config: Config = None,
-    data: Data = None,
-) -> None:
-    """Write the objectives as recording and alerting rules for Prometheus."""
-    from orchestrator_app.cli._slo import run_rules  # noqa: PLC0415
-
-    run_rules(config=config, data=data, tests=tests)
-
-
-@slo.command("check")
-def check_objectives(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            help="Files of objectives or alert rules; those of the settings when absent.", show_default=False
-        ),
-    ] = None,
-    config: Config = None,
-    data: Data = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Check files of objectives and alert rules; a bad one is refused with file, line and reason."""
-    from orchestrator_app.cli._slo import run_check  # noqa: PLC0415
-
-    run_check(files or [], config=config, data=data, as_json=as_json)
-
-
-@alerts.command("list")
-def list_alerts(config: Config = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """List what is pending, fires, or ended within the hour."""
-    from orchestrator_app.cli._alerts import run_list  # noqa: PLC0415
-
-    run_list(config=config, data=data, url=url, as_json=as_json)
-
-
-Alert = Annotated[str, typer.Argument(help="As `alerts list` shows it.")]
-
-
-@alerts.command("ack")
-def acknowledge_alert(
-    alert: Alert,
-    config: Config = None,
-    data: Data = None,
-    url: Url = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Take care of an alert: it is not repeated, and escalates no further."""
-    from orchestrator_app.cli._alerts import run_acknowledge  # noqa: PLC0415
-
-    run_acknowledge(alert, config=config, data=data, url=url, as_json=as_json)
-
-
-@alerts.command("silence")
-def silence_alert(
-    alert: Alert,
-    minutes: Annotated[float, typer.Option(min=1, max=43_200)] = 60,
-    reason: Annotated[str, typer.Option(help="Kept with the silence.")] = "silenced from the command line",
-    config: Config = None,
-    data: Data = None,
-    url: Url = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Tell nobody of an alert for a time."""
-    from orchestrator_app.cli._alerts import run_silence  # noqa: PLC0415
-
-    run_silence(alert, minutes=minutes, reason=reason, config=config, data=data, url=url, as_json=as_json)
-
-
-@alerts.command("test")
-def try_receivers(
-    receiver: Annotated[str | None, typer.Argument(help="One receiver; all when absent.", show_default=False)] = None,
-    send: Annotated[bool, typer.Option("--send", help="Send a notice that says that it is a test.")] = False,  # noqa: FBT002
-    config: Config = None,
-    data: Data = None,
-    url: Url = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Ask receivers whether they would take a notice; tells nobody and opens no incident, unless --send is given."""
-    from orchestrator_app.cli._alerts import run_test  # noqa: PLC0415
-
-    run_test(receiver, send=send, config=config, data=data, url=url, as_json=as_json)
-
-
-@tenants.command("add")
-def add_tenant(
-    tenant: Annotated[str, typer.Argument(help="Its id, for example harbour.")],
-    file: Annotated[
-        Path | None,
-        typer.Option("--from", help="A TOML file with its settings, as under [tenants.NAME].", show_default=False),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="How the house is called.", show_default=False)] = None,
-    number: Annotated[list[str] | None, typer.Option(help="A telephone number, E.164.", show_default=False)] = None,
-    language: Annotated[list[str] | None, typer.Option(help="BCP 47; the first is spoken first.")] = None,
-    time_zone: Annotated[str | None, typer.Option(help="For example Europe/Berlin.", show_default=False)] = None,
-    script: Annotated[str | None, typer.Option(help="A dialogue script.", show_default=False)] = None,
-    config: Config = None,
-    data: Data = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Add a tenant; options go before the members of the file."""
-    from orchestrator_app.cli._tenants import run_add  # noqa: PLC0415
-
-    given: dict[str, object] = {
-        "name": name,
-        "numbers": number,
-        "languages": language,
-        "time_zone": time_zone,
-        "script": script,
-    }
-    given = {key: value for key, value in given.items() if value}
-    run_add(tenant, given=given, file=file, config=config, data=data, as_json=as_json)
-
-
-@tenants.command("list")
-def list_tenants(config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """List the tenants, and whether each is from the settings or was added."""
-    from orchestrator_app.cli._tenants import run_list  # noqa: PLC0415
-
-    run_list(config=config, data=data, as_json=as_json)
-
-
-@tenants.command("show")
-def show_tenant(
-    tenant: Annotated[str, typer.Argument(help="As `tenants list` shows it.")],
-    config: Config = None,
-    data: Data = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Show a tenant, secrets hidden."""
-    from orchestrator_app.cli._tenants import run_show  # noqa: PLC0415
-
-    run_show(tenant, config=config, data=data, as_json=as_json)
-
-
-@tenants.command("remove")
-def remove_tenant(
-    tenant: Annotated[str, typer.Argument(help="As `tenants list` shows it.")],
-    config: Config = None,
-    data: Data = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Remove a tenant that was added; calls that it has go on."""
-    from orchestrator_app.cli._tenants import run_remove  # noqa: PLC0415
-
-    run_remove(tenant, config=config, data=data, as_json=as_json)
-
-
-@dashboards.command("export")
-def export_dashboards(
-    folder: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")],
-    more: Annotated[
-        list[Path] | None,
-        typer.Option("--with", help="A dashboard of your own, TOML; may be repeated.", show_default=False),
-    ] = None,
-    prometheus_url: Annotated[str, typer.Option(help="Where Grafana finds Prometheus.")] = "http://prometheus:9090",
-    grafana_folder: Annotated[
-        str, typer.Option(help="Where Grafana finds the dashboards.")
-    ] = "/var/lib/grafana/dashboards",
-) -> None:
-    """Write dashboards and provisioning files; every query is checked against the metrics that are exported."""
-    from orchestrator_app.cli._dashboards import run_export  # noqa: PLC0415
-
-    run_export(folder, more=more or [], prometheus_url=prometheus_url, grafana_folder=grafana_folder)
 
 
 def main() -> None:
