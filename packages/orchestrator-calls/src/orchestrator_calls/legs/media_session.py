@@ -1,4 +1,4 @@
-"""The events of one stream: counted, in order, and sent again while there is no room for them."""
+"""The events of one socket, a media stream or a relay session: counted, in order, and sent again while there is no room for them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Submit(Protocol):
 
 
 class MediaSession:
-    """One stream of one call.
+    """One socket of one call.
 
     Args:
-        source: The name of the stream among the sources of the call's events.
+        source: The name of the socket among the sources of the call's events.
         call: The call's id.
         tenant: Whose call it is.
         submit: Takes an event in.
@@ -76,7 +76,7 @@ class MediaSession:
                 except OrchestratorError as error:
                     if pause is None or not error.retryable:
                         raise
-                    logger.warning("a media stream waits", extra={"call_id": self._call, "code": error.code})
+                    logger.warning("a leg waits", extra={"call_id": self._call, "code": error.code})
                     await self._clock.sleep(pause)
                 else:
                     self._count = number

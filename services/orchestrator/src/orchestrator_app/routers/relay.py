@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +13,15 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from orchestrator_app.composition.twilio import PREFIX
 from orchestrator_app.routers._services import Audit, CallJournal, Counters, Runtime, Settings, Time, Twilio
-from orchestrator_app.routers._webhook import proved, signed_by
-from orchestrator_app.routers.twilio import public_base, tenant_of
-from orchestrator_app.routers.webhooks import UnknownTenant
+from orchestrator_app.routers._twilio_socket import FORBIDDEN, TwilioSocket, handshake, tenant_of_call
 from orchestrator_app.settings import AppSettings
 from orchestrator_auth.fastapi_guard import proved_by
-from orchestrator_calls.events import TERMINAL, Event, EventType
-from orchestrator_calls.journal import CallOfAnotherTenant, Journal
+from orchestrator_calls.events import EventType
+from orchestrator_calls.journal import Journal
 from orchestrator_calls.legs import conversation_relay as wire
+from orchestrator_calls.legs.media_session import MediaSession
 from orchestrator_calls.legs.relay_leg import RelayLeg
-from orchestrator_calls.playback import MediaClosed
-from orchestrator_calls.runtime import CallNotFound, CallRuntime
-from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_calls.runtime import CallRuntime
 from orchestrator_kernel.ports import Clock, Json
 
 __all__ = ["router"]
@@ -37,74 +35,25 @@ SETUP_SECONDS: Final = 10.0
 SPEAKING_SECONDS: Final = 4.0
 """So often a caller who goes on speaking counts as heard of, though no words have come yet."""
 
-PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
-"""Between the attempts to have a message taken in while the service has no room or no journal."""
 
-FORBIDDEN: Final = 4403
-TRY_AGAIN: Final = 1013
-
-
-class _Sink:
+class _Sink(TwilioSocket):
     """A `RelaySink` on a WebSocket."""
 
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-
     async def send(self, message: Mapping[str, Json]) -> None:
-        try:
-            await self._websocket.send_json(message)
-        except (WebSocketDisconnect, RuntimeError) as error:
-            raise MediaClosed from error
-
-    async def close(self, code: int, reason: str) -> None:
-        try:
-            # RFC 6455 section 5.5: the frame of a close holds 125 bytes, two of them the code.
-            await self._websocket.close(code, reason.encode()[:123].decode(errors="ignore"))
-        except (WebSocketDisconnect, RuntimeError) as error:
-            logger.debug("the relay was gone already", exc_info=error)
+        await self.send_text(json.dumps(message, separators=(",", ":"), ensure_ascii=False))
 
 
 @dataclass(slots=True)
 class _Session:
-    """The events of one relay session, counted; `speaking` while the caller is."""
+    """One relay session; `speaking` while the caller is."""
 
     setup: wire.Setup
-    tenant: str
-    runtime: CallRuntime
-    clock: Clock
-    count: int = 0
+    events: MediaSession
     speaking: bool = False
 
     async def tell(self, kind: EventType, **payload: Json) -> None:
-        """Submit the next event of the session, again and again while there is no room for it.
-
-        Raises:
-            OrchestratorError: There was none for too long, or it can never be taken in.
-        """
-        now = self.clock.now()
-        source = f"relay:{self.setup.session}"
-        event = Event(
-            id=f"{source}:{self.count + 1}",
-            call_id=self.setup.call,
-            tenant=self.tenant,
-            type=kind,
-            source=source,
-            sequence=self.count + 1,
-            occurred_at=now,
-            received_at=now,
-            payload=payload,
-        )
-        for pause in (*PAUSES, None):
-            try:
-                await self.runtime.submit(event)
-            except OrchestratorError as error:
-                if pause is None or not error.retryable:
-                    raise
-                logger.warning("the relay waits", extra={"call_id": self.setup.call, "code": error.code})
-                await self.clock.sleep(pause)
-            else:
-                self.count += 1
-                return
+        """Submit the next event of the session."""
+        await self.events.tell(kind, **payload)
 
 
 @router.websocket(f"{PREFIX}/relay", dependencies=[proved_by("signature of Twilio")])
@@ -119,26 +68,16 @@ async def relay(
     clock: Time,
 ) -> None:
     """ConversationRelay's messages; `orchestrator_calls.legs.conversation_relay` has the protocol. The handshake is signed like a webhook."""
-    url = public_base(websocket, settings).replace("http", "ws", 1) + websocket.url.path
-    signed = signed_by(websocket, url=url, method="GET")
-    sender = await proved(signed, door.verifier, door="twilio", metrics=metrics, audit=audit, clock=clock)
-    await websocket.accept()
+    sender = await handshake(websocket, door, settings, metrics, audit, clock)
     sink = _Sink(websocket)
-    try:
-        await _serve(websocket, sink, sender.source, runtime, journal, settings, clock)
-    except WebSocketDisconnect:
-        logger.debug("the relay left")
-    except wire.RelayProtocolError as error:
-        logger.warning("relay socket closed", extra={"reason": error.message})
-        await sink.close(error.close_code, error.message)
-    except (UnknownTenant, CallOfAnotherTenant) as error:
-        await sink.close(FORBIDDEN, error.message)
-    except CallNotFound:
-        await sink.close(1000, "the call is over")
-    except OrchestratorError as error:
-        # The relay's action URL is asked next, and connects the call again.
-        logger.exception("a relay session failed", extra={"code": error.code})
-        await sink.close(TRY_AGAIN, error.code)
+    async with sink.closed_for_a_reason():
+        try:
+            await _serve(websocket, sink, sender.source, runtime, journal, settings, clock)
+        except WebSocketDisconnect:
+            logger.debug("the relay left")
+        except wire.RelayProtocolError as error:
+            logger.warning("relay socket closed", extra={"reason": error.message})
+            await sink.close(error.close_code, error.message)
 
 
 async def _serve(
@@ -155,8 +94,8 @@ async def _serve(
         logger.warning("a relay session of another account", extra={"call_id": setup.call})
         await sink.close(FORBIDDEN, "another account")
         return
-    tenant = await _tenant(setup, journal, settings)
-    session = _Session(setup, tenant, runtime, clock)
+    tenant = await tenant_of_call(setup.call, journal, settings, setup.called, setup.caller)
+    session = _Session(setup, MediaSession(f"relay:{setup.session}", setup.call, tenant, runtime.submit, clock))
     await session.tell(EventType.CALL_STARTED, **_started(setup))
     own = settings.tenants[tenant]
     async with runtime.leg(
@@ -186,15 +125,6 @@ async def _setup(websocket: WebSocket) -> wire.Setup:
     if not isinstance(frame, wire.Setup):
         raise wire.RelayProtocolError("the first message must be setup")
     return frame
-
-
-async def _tenant(setup: wire.Setup, journal: Journal, settings: AppSettings) -> str:
-    row = await journal.call(setup.call)
-    if row is None:
-        return tenant_of(settings, setup.called, setup.caller)
-    if row.state in TERMINAL:
-        raise CallNotFound(f"call {setup.call} is over")
-    return row.tenant
 
 
 def _started(setup: wire.Setup) -> dict[str, Json]:

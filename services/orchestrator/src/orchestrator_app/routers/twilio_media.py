@@ -7,25 +7,22 @@ import logging
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Depends, WebSocket
 
 from orchestrator_app.composition.audio import Hearing
 from orchestrator_app.composition.twilio import PREFIX
 from orchestrator_app.routers._services import Audit, CallJournal, Counters, Runtime, Settings, Time, Twilio, given
-from orchestrator_app.routers._webhook import proved, signed_by
-from orchestrator_app.routers.twilio import public_base, tenant_of
-from orchestrator_app.routers.webhooks import UnknownTenant
+from orchestrator_app.routers._twilio_socket import FORBIDDEN, TwilioSocket, handshake, tenant_of_call
 from orchestrator_app.settings import AppSettings
 from orchestrator_auth.fastapi_guard import proved_by
-from orchestrator_calls.events import TERMINAL, EventType
-from orchestrator_calls.journal import CallOfAnotherTenant, Journal
+from orchestrator_calls.events import EventType
+from orchestrator_calls.journal import Journal
 from orchestrator_calls.legs import twilio_media as wire
 from orchestrator_calls.legs.media_ear import MediaEar
 from orchestrator_calls.legs.media_line import MediaLine
 from orchestrator_calls.legs.media_session import MediaSession
-from orchestrator_calls.playback import MediaClosed
-from orchestrator_calls.runtime import CallNotFound, CallRuntime
-from orchestrator_kernel.exceptions import OrchestratorError, ValidationError
+from orchestrator_calls.runtime import CallRuntime
+from orchestrator_kernel.exceptions import ValidationError
 from orchestrator_kernel.ports import Clock, Json
 
 __all__ = ["router"]
@@ -39,34 +36,15 @@ START_SECONDS: Final = 10.0
 MOST_BROKEN: Final = 100
 """So many messages of a stream may be broken before it is given up."""
 
-FORBIDDEN: Final = 4403
-TRY_AGAIN: Final = 1013
-
 Ears = Annotated[Hearing, Depends(given(Hearing))]
 
 
-class _Socket:
-    """Text messages to Twilio."""
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-
-    async def send(self, text: str) -> None:
-        try:
-            await self._websocket.send_text(text)
-        except (WebSocketDisconnect, RuntimeError) as error:
-            raise MediaClosed from error
-
-    async def close(self, code: int, reason: str) -> None:
-        try:
-            # RFC 6455 section 5.5: the frame of a close holds 125 bytes, two of them the code.
-            await self._websocket.close(code, reason.encode()[:123].decode(errors="ignore"))
-        except (WebSocketDisconnect, RuntimeError) as error:
-            logger.debug("the stream was gone already", exc_info=error)
+class _Socket(TwilioSocket):
+    """Text messages from Twilio, too."""
 
     async def text(self) -> str | None:
         """The next message; None when the other side is gone."""
-        message = await self._websocket.receive()
+        message = await self.websocket.receive()
         if message["type"] == "websocket.disconnect":
             return None
         if message.get("text") is None:
@@ -109,26 +87,16 @@ async def stream(
     hearing: Ears,
 ) -> None:
     """A media stream's messages; `orchestrator_calls.legs.twilio_media` has the protocol. The handshake is signed like a webhook."""
-    url = public_base(websocket, settings).replace("http", "ws", 1) + websocket.url.path
-    signed = signed_by(websocket, url=url, method="GET")
-    sender = await proved(signed, door.verifier, door="twilio", metrics=metrics, audit=audit, clock=clock)
-    await websocket.accept()
+    sender = await handshake(websocket, door, settings, metrics, audit, clock)
     socket = _Socket(websocket)
-    try:
-        call = await _begin(socket, sender.source, runtime, journal, settings, clock)
-        if call is not None:
-            await _serve(call, runtime, settings, hearing, clock)
-    except wire.MediaStreamError as error:
-        logger.warning("media stream closed", extra={"reason": error.message})
-        await socket.close(1008, error.message)
-    except (UnknownTenant, CallOfAnotherTenant) as error:
-        await socket.close(FORBIDDEN, error.message)
-    except CallNotFound:
-        await socket.close(1000, "the call is over")
-    except OrchestratorError as error:
-        # The action URL is asked next, and connects the call again.
-        logger.exception("a media stream failed", extra={"code": error.code})
-        await socket.close(TRY_AGAIN, error.code)
+    async with socket.closed_for_a_reason():
+        try:
+            call = await _begin(socket, sender.source, runtime, journal, settings, clock)
+            if call is not None:
+                await _serve(call, runtime, settings, hearing, clock)
+        except wire.MediaStreamError as error:
+            logger.warning("media stream closed", extra={"reason": error.message})
+            await socket.close(1008, error.message)
 
 
 async def _begin(
@@ -141,7 +109,8 @@ async def _begin(
         logger.warning("a media stream of another account", extra={"call_id": started.call})
         await socket.close(FORBIDDEN, "another account")
         return None
-    tenant = await _tenant(started, journal, settings)
+    called = started.parameters.get("called", "")
+    tenant = await tenant_of_call(started.call, journal, settings, called)
     session = MediaSession(f"stream:{started.stream}", started.call, tenant, runtime.submit, clock)
     numbers: dict[str, Json] = {
         name: started.parameters[given_as]
@@ -166,20 +135,11 @@ async def _start(socket: _Socket) -> wire.Started | None:
     return None
 
 
-async def _tenant(started: wire.Started, journal: Journal, settings: AppSettings) -> str:
-    row = await journal.call(started.call)
-    if row is None:
-        return tenant_of(settings, started.parameters.get("called", ""))
-    if row.state in TERMINAL:
-        raise CallNotFound(f"call {started.call} is over")
-    return row.tenant
-
-
 async def _serve(call: _Call, runtime: CallRuntime, settings: AppSettings, hearing: Hearing, clock: Clock) -> None:
     own, started = settings.tenants[call.tenant], call.started
     line = MediaLine(
         started.stream,
-        call.socket.send,
+        call.socket.send_text,
         call.socket.close,
         hearing.audio,
         clock,
