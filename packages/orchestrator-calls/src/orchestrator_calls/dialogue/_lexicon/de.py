@@ -73,7 +73,7 @@ def _say_nights(count: int) -> str:
     return "1 Nacht" if count == 1 else f"{count} Nächte"
 
 
-def _rules() -> tuple[Rule, ...]:
+def _times() -> tuple[Rule, ...]:
     return (
         time_("{clock} [uhr]"),
         time_("(um|gegen|so um|so gegen) {h}", firm=False),
@@ -89,6 +89,11 @@ def _rules() -> tuple[Rule, ...]:
         time_("{m5} [minuten] nach halb {h1}", minutes=-30),
         time_("{m5} [minuten] vor halb {h1}", minutes=-30, sign=-1),
         time_("mitternacht", fixed=0),
+    )
+
+
+def _days() -> tuple[Rule, ...]:
+    return (
         date_("gestern", days=-1),
         date_("heute", days=0),
         date_("heute (morgen|früh|vormittag)", days=0, part=Part.AM),
@@ -117,9 +122,19 @@ def _rules() -> tuple[Rule, ...]:
         date_("(heute in einer woche|heute in acht tagen)", days=7),
         date_("(morgen in einer woche|morgen in acht tagen)", days=8),
         date_("wochenende", weekend=True),
+    )
+
+
+def _stays() -> tuple[Rule, ...]:
+    return (
         range_("({o}|{d}) (bis|bis zum) ({o}|{d}) {month}"),
         nights("{n1} [einzige|weitere] (nacht|nächte|nächten|übernachtung|übernachtungen)"),
         nights("{n1} (woche|wochen)", unit=7),
+    )
+
+
+def _parties() -> tuple[Rule, ...]:
+    return (
         party("für {n}", firm=False),
         party("{n1} (person|personen|leute|gast|gäste|mann|plätze)"),
         party("(für uns|wir|uns|zu) {n}", firm=False),
@@ -171,6 +186,78 @@ _EXPAND = {
 }
 
 
+_FILLERS = (
+    "äh",
+    "ähm",
+    "öhm",
+    "ehm",
+    "hm",
+    "hmm",
+    "mhm",
+    "also",
+    "eigentlich",
+    "halt",
+    "tja",
+)
+_COMMON = (
+    "der die das und ist nicht ich sie wir ihr ein eine einen einer mit für auf bei von zum zur haben hätte möchte möchten würde "
+    "gerne gern bitte danke guten tag morgen abend hallo ja nein kein keine wie wann wo was welche gibt es mein meine name "
+    "zimmer tisch reservieren buchen brauche brauchen heute uhr personen heiße sprechen sprich kann können noch auch dem den des bin "
+    "sind wollen will etwas jemand"
+)
+_PARTS = (
+    (Part.AM, "(morgens|vormittags|vormittag|früh|in der früh|am morgen|am vormittag)"),
+    (Part.PM, "(mittags|nachmittags|abends|mittag|nachmittag|abend|am mittag|am nachmittag|am abend)"),
+    (Part.NIGHT, "(nachts|in der nacht)"),
+)
+_YES = (
+    "(ja|jawohl|jap|jo|joa|genau|richtig|korrekt|stimmt|gern|gerne|natürlich|klar|selbstverständlich|sicher|perfekt|okay|ok|passt|super|prima|wunderbar|bestens|einverstanden|hervorragend)",
+    "(das|so|jetzt) (stimmt|passt|ist richtig|ist korrekt|ist gut|ist ok|ist okay)",
+    "(machen sie das|tun sie das|genau so|ja bitte|kein problem|gut|in ordnung|alles klar|alles richtig|sehr gerne|sehr gut|auf jeden fall)",
+)
+_NO = (
+    "nein (danke|danke schön|vielen dank)",
+    "(nein|nichts|nee|nö|falsch|nicht|keinesfalls|nein danke)",
+    "[das|so] [stimmt|passt|ist] [so|ganz] nicht [ganz|so] [richtig|korrekt]",
+    "(das|da) (ist|war) (falsch|nicht richtig)",
+)
+_LEAD_INS = (
+    "[ja|gut|okay|ok] (mein|der) (name|nachname|familienname|vorname) (ist|wäre|lautet)",
+    "[ja|gut|okay|ok] (ich (heiße|bin)|das (ist|wäre)|es ist|hier (ist|spricht))",
+    "[und zwar] (auf|unter) (den|dem|meinen) namen [von]",
+    "[und zwar] (auf|unter) namen",
+    "[ja|gut|okay] (ich (möchte|hätte gern|hätte gerne|brauche|will|bräuchte|würde gern|würde gerne)|wir (möchten|hätten gern|hätten gerne|brauchen|bräuchten)|(können|könnten) sie mir)",
+    "(auf|name)",
+)
+_CALLED = {
+    "date": ("(datum|tag)",),
+    "time": ("(uhrzeit|zeit)",),
+    "party_size": ("(anzahl|personenzahl|personen|gäste|wie viele|zahl der (personen|gäste))",),
+    "phone": ("(telefonnummer|handynummer|rufnummer|nummer)",),
+    "code": ("(code|nummer|reservierungsnummer|bestätigungsnummer|buchungsnummer)",),
+    "room": ("(zimmer|zimmernummer)",),
+    "name": ("(name|namen)",),
+}
+_OWN_NUMBER = (
+    "(diese|dieser|diesen|dieselbe|gleiche|meine|meiner) (nummer|telefonnummer|handynummer|rufnummer)",
+    "(nummer|der|die|handy) (von der|mit der|mit dem|von dem) ich [gerade|jetzt] anrufe",
+    "sie (haben|sehen) [ja] (meine|die) nummer",
+    "unter dieser",
+)
+_EXAMPLES = {
+    "date": "am Freitag",
+    "time": "um halb acht",
+    "party_size": "vier Personen",
+    "number": "vier",
+    "phone": "fünf fünf fünf eins zwei drei vier fünf",
+    "room": "vier eins zwei",
+    "code": "A B eins zwei drei vier fünf sechs",
+    "name": "Müller",
+    "text": "Müller",
+    "yes_no": "ja",
+}
+
+
 def language() -> Language:
     """German as it is spoken on the telephone."""
     return Language(
@@ -178,27 +265,10 @@ def language() -> Language:
         names={"de": ("Deutsch",), "en": ("Englisch",), "es": ("Spanisch",), "fr": ("Französisch",)},
         expand=_EXPAND,
         suffixes={"s": "es", "n": "einen", "ne": "eine"},
-        fillers=(
-            "äh",
-            "ähm",
-            "öhm",
-            "ehm",
-            "hm",
-            "hmm",
-            "mhm",
-            "also",
-            "eigentlich",
-            "halt",
-            "tja",
-        ),
+        fillers=_FILLERS,
         umlauts=True,
         compounds=True,
-        common=(
-            "der die das und ist nicht ich sie wir ihr ein eine einen einer mit für auf bei von zum zur haben hätte möchte möchten würde "
-            "gerne gern bitte danke guten tag morgen abend hallo ja nein kein keine wie wann wo was welche gibt es mein meine name "
-            "zimmer tisch reservieren buchen brauche brauchen heute uhr personen heiße sprechen sprich kann können noch auch dem den des bin "
-            "sind wollen will etwas jemand"
-        ),
+        common=_COMMON,
         numbers=_numbers,
         thousand="tausend",
         extra_numbers={"ein dutzend": 12},
@@ -208,44 +278,16 @@ def language() -> Language:
         ordinal_marks=(),
         weekdays=tuple((day, *(("Sonnabend",) if day == "Samstag" else ())) for day in _WEEKDAYS),
         months=tuple((month, *_OTHER_MONTHS.get(number, ())) for number, month in enumerate(_MONTHS, 1)),
-        rules=_rules(),
-        parts=(
-            (Part.AM, "(morgens|vormittags|vormittag|früh|in der früh|am morgen|am vormittag)"),
-            (Part.PM, "(mittags|nachmittags|abends|mittag|nachmittag|abend|am mittag|am nachmittag|am abend)"),
-            (Part.NIGHT, "(nachts|in der nacht)"),
-        ),
-        yes=(
-            "(ja|jawohl|jap|jo|joa|genau|richtig|korrekt|stimmt|gern|gerne|natürlich|klar|selbstverständlich|sicher|perfekt|okay|ok|passt|super|prima|wunderbar|bestens|einverstanden|hervorragend)",
-            "(das|so|jetzt) (stimmt|passt|ist richtig|ist korrekt|ist gut|ist ok|ist okay)",
-            "(machen sie das|tun sie das|genau so|ja bitte|kein problem|gut|in ordnung|alles klar|alles richtig|sehr gerne|sehr gut|auf jeden fall)",
-        ),
-        no=(
-            "nein (danke|danke schön|vielen dank)",
-            "(nein|nichts|nee|nö|falsch|nicht|keinesfalls|nein danke)",
-            "[das|so] [stimmt|passt|ist] [so|ganz] nicht [ganz|so] [richtig|korrekt]",
-            "(das|da) (ist|war) (falsch|nicht richtig)",
-        ),
+        rules=(*_times(), *_days(), *_stays(), *_parties()),
+        parts=_PARTS,
+        yes=_YES,
+        no=_NO,
         carriers="am um für den dem der die das gegen ab zum diesen diesem kommenden nächsten bis von vom auf zu so",
         negations=("nicht", "nein", "kein", "keine"),
-        lead_ins=(
-            "[ja|gut|okay|ok] (mein|der) (name|nachname|familienname|vorname) (ist|wäre|lautet)",
-            "[ja|gut|okay|ok] (ich (heiße|bin)|das (ist|wäre)|es ist|hier (ist|spricht))",
-            "[und zwar] (auf|unter) (den|dem|meinen) namen [von]",
-            "[und zwar] (auf|unter) namen",
-            "[ja|gut|okay] (ich (möchte|hätte gern|hätte gerne|brauche|will|bräuchte|würde gern|würde gerne)|wir (möchten|hätten gern|hätten gerne|brauchen|bräuchten)|(können|könnten) sie mir)",
-            "(auf|name)",
-        ),
+        lead_ins=_LEAD_INS,
         polite="bitte bitteschön danke",
         stops="buchstabiere buchstabiert geschrieben mit wie ich bitte und für am um ab bis mit heute morgen übermorgen nächsten zu aber danke vom das ist",
-        called={
-            "date": ("(datum|tag)",),
-            "time": ("(uhrzeit|zeit)",),
-            "party_size": ("(anzahl|personenzahl|personen|gäste|wie viele|zahl der (personen|gäste))",),
-            "phone": ("(telefonnummer|handynummer|rufnummer|nummer)",),
-            "code": ("(code|nummer|reservierungsnummer|bestätigungsnummer|buchungsnummer)",),
-            "room": ("(zimmer|zimmernummer)",),
-            "name": ("(name|namen)",),
-        },
+        called=_CALLED,
         changes=("(ändern|korrigieren|ändere|korrigiere|anders|andere|anderen|anderes)", "(das|es) (soll|sollte|muss)"),
         speaking="auf sprechen sprichst spricht in",
         everything=("(alles|von vorn|von vorne|noch (mal|einmal) von vorn|noch (mal|einmal) von vorne)",),
@@ -253,24 +295,8 @@ def language() -> Language:
         spelled_as=("wie",),
         no_names="der die das dem den ein eine einen einem einer jeden keinen alle wiedersehen wiederhören deutsch englisch",
         infinitive=(),
-        own_number=(
-            "(diese|dieser|diesen|dieselbe|gleiche|meine|meiner) (nummer|telefonnummer|handynummer|rufnummer)",
-            "(nummer|der|die|handy) (von der|mit der|mit dem|von dem) ich [gerade|jetzt] anrufe",
-            "sie (haben|sehen) [ja] (meine|die) nummer",
-            "unter dieser",
-        ),
-        examples={
-            "date": "am Freitag",
-            "time": "um halb acht",
-            "party_size": "vier Personen",
-            "number": "vier",
-            "phone": "fünf fünf fünf eins zwei drei vier fünf",
-            "room": "vier eins zwei",
-            "code": "A B eins zwei drei vier fünf sechs",
-            "name": "Müller",
-            "text": "Müller",
-            "yes_no": "ja",
-        },
+        own_number=_OWN_NUMBER,
+        examples=_EXAMPLES,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,

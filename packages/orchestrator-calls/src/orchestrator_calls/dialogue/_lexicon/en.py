@@ -111,7 +111,7 @@ def _say_time(at: time) -> str:
     return f"{hour}:{at.minute:02} {half}" if at.minute else f"{hour} {half}"
 
 
-def _rules() -> tuple[Rule, ...]:
+def _times() -> tuple[Rule, ...]:
     return (
         time_("{clock} [o'clock]"),
         time_("(at|by|around|about) {h}", firm=False),
@@ -128,6 +128,11 @@ def _rules() -> tuple[Rule, ...]:
         time_("{m5} [minutes] (to|before) {h}", sign=-1),
         time_("(noon|midday|twelve noon)", fixed=720),
         time_("midnight", fixed=0),
+    )
+
+
+def _days() -> tuple[Rule, ...]:
+    return (
         date_("yesterday", days=-1),
         date_("today", days=0),
         date_("tonight", days=0, part=Part.PM),
@@ -157,11 +162,21 @@ def _rules() -> tuple[Rule, ...]:
         date_("(a week from (today|now)|today week)", days=7),
         date_("(a week from tomorrow|tomorrow week)", days=8),
         date_("weekend", weekend=True),
+    )
+
+
+def _stays() -> tuple[Rule, ...]:
+    return (
         range_("({o}|{d}) (to|until|till|through) [the] ({o}|{d}) [of] {month}"),
         range_("{month} [the] ({o}|{d}) (to|until|till|through) [the] ({o}|{d})"),
         nights("{n1} [single|more] (night|nights)"),
         nights("{n1} (week|weeks)", unit=7),
         nights("(overnight|one night only)", count=1),
+    )
+
+
+def _parties() -> tuple[Rule, ...]:
+    return (
         party("for {n}", firm=False),
         party("(party|group|table) of {n}"),
         party("{n} (people|persons|guests|person|guest|pax|of us|diners)"),
@@ -180,6 +195,20 @@ def _rules() -> tuple[Rule, ...]:
     )
 
 
+def _say_people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
+
+
+def _say_nights(count: int) -> str:
+    return "1 night" if count == 1 else f"{count} nights"
+
+
+_NAMES = {
+    "en": ("English",),
+    "de": ("German", "Deutsch"),
+    "es": ("Spanish", "Español"),
+    "fr": ("French", "Français"),
+}
 _EXPAND = {
     "cannot": "can not",
     "can't": "can not",
@@ -216,48 +245,101 @@ _EXPAND = {
     "gotta": "have to",
     "tonite": "tonight",
 }
-
-
-def _say_people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"
-
-
-def _say_nights(count: int) -> str:
-    return "1 night" if count == 1 else f"{count} nights"
+_FILLERS = (
+    "uh",
+    "uhm",
+    "um",
+    "umm",
+    "er",
+    "erm",
+    "hmm",
+    "hm",
+    "mm",
+    "ah",
+    "well",
+    "actually",
+    "kindly",
+)
+_COMMON = (
+    "the of and to is you that it he was for are with they have this what when your can there how which their would like could "
+    "want need book reserve please thank thanks hello good morning evening yes yeah not my name room table tomorrow today where "
+    "number at i am we us do does did someone speak talk people night nights"
+)
+_PARTS = (
+    (Part.AM, "[in|during] the morning"),
+    (Part.AM, "(am|a m)"),
+    (Part.PM, "[in|during] the (afternoon|evening)"),
+    (Part.PM, "(pm|p m)"),
+    (Part.PM, "(evening|afternoon|dinner|tonight)"),
+    (Part.NIGHT, "at night"),
+)
+_YES = (
+    "(yes|yeah|yep|yup|sure|correct|right|exactly|absolutely|perfect|indeed|definitely|certainly|fine|ok|okay|o k|great|lovely|brilliant|wonderful|spot on|aye)",
+    "(of course|no problem)",
+    "(that is|it is|all) (right|correct|fine|perfect|good|great)",
+    "(sounds|looks) (good|right|great|fine|perfect)",
+    "(please do|go ahead|all right|do that|do it|go for it|if you could|if you would|that works|that is (it|better))",
+)
+_NO = (
+    "no (thank you|thanks)",
+    "(no|nothing|nope|nah|wrong|incorrect)",
+    "not [quite|really|exactly|all|entirely|so] [right|correct|good|fine|perfect|that]",
+    "(that is|it is) [not] (wrong|incorrect|right|correct|what i said)",
+)
+_LEAD_INS = (
+    "[yes|ok|okay|sure|so] [it is] (my|the) ([last|first|full|family|second] name|surname) is",
+    "[yes|ok|okay|sure|so] (it is|this is|i am|that is|that would be|it would be)",
+    "[it is|put it|book it|reserve it] (under the name [of]|in the name of|under|on the name [of])",
+    "[put it] (on|under) name",
+    "[yes|ok|okay|so] (i would like [to (have|order|get)]|i want [to (have|order|get)]|i need|we need|we would like|(can|could|may) (i|we|you) (have|get|bring|send) [me|us])",
+    "(make|call) it",
+    "[you can] (put|write|book|note) (it|that|me|us) [down] (as|under|for)",
+    "name",
+)
+_CALLED = {
+    "date": ("(date|day)",),
+    "time": ("(time|hour)",),
+    "party_size": ("(number of (people|guests|persons)|party size|people|guests|persons|how many)",),
+    "phone": ("[phone|telephone|mobile] number",),
+    "code": ("(code|[confirmation|reservation|booking] number)",),
+    "room": ("room [number]",),
+    "name": ("(name|spelling)",),
+}
+_CHANGES = (
+    "(change|modify|edit|alter|fix)",
+    "correct (the|my|it)",
+    "(a different|another)",
+    "(that|it|the ...) (should|must) be",
+)
+_OWN_NUMBER = (
+    "(this|same|my) [phone|telephone|mobile] number",
+    "(number|one|phone) [that] i am (calling|ringing|phoning) [you] (from|on|with)",
+    "(on|at|under) this (one|number|phone)",
+    "you (have|see|got) my number",
+)
+_EXAMPLES = {
+    "date": "on Friday",
+    "time": "at half past seven",
+    "party_size": "four people",
+    "number": "four",
+    "phone": "five five five one two three four five",
+    "room": "four one two",
+    "code": "A B one two three four five six",
+    "name": "Miller",
+    "text": "Miller",
+    "yes_no": "yes",
+}
 
 
 def language() -> Language:
     """English as it is spoken on the telephone."""
     return Language(
         tag="en",
-        names={
-            "en": ("English",),
-            "de": ("German", "Deutsch"),
-            "es": ("Spanish", "Español"),
-            "fr": ("French", "Français"),
-        },
+        names=_NAMES,
         expand=_EXPAND,
         suffixes={"d": "would", "ll": "will", "re": "are", "ve": "have", "m": "am"},
-        fillers=(
-            "uh",
-            "uhm",
-            "um",
-            "umm",
-            "er",
-            "erm",
-            "hmm",
-            "hm",
-            "mm",
-            "ah",
-            "well",
-            "actually",
-            "kindly",
-        ),
-        common=(
-            "the of and to is you that it he was for are with they have this what when your can there how which their would like could "
-            "want need book reserve please thank thanks hello good morning evening yes yeah not my name room table tomorrow today where "
-            "number at i am we us do does did someone speak talk people night nights"
-        ),
+        fillers=_FILLERS,
+        common=_COMMON,
         numbers=_numbers,
         thousand="thousand",
         extra_numbers={"a couple": 2, "couple": 2, "a dozen": 12},
@@ -268,81 +350,25 @@ def language() -> Language:
         ordinal_marks=("st", "nd", "rd", "th"),
         weekdays=tuple((day,) for day in _WEEKDAYS),
         months=tuple((month,) for month in _MONTHS),
-        rules=_rules(),
-        parts=(
-            (Part.AM, "[in|during] the morning"),
-            (Part.AM, "(am|a m)"),
-            (Part.PM, "[in|during] the (afternoon|evening)"),
-            (Part.PM, "(pm|p m)"),
-            (Part.PM, "(evening|afternoon|dinner|tonight)"),
-            (Part.NIGHT, "at night"),
-        ),
-        yes=(
-            "(yes|yeah|yep|yup|sure|correct|right|exactly|absolutely|perfect|indeed|definitely|certainly|fine|ok|okay|o k|great|lovely|brilliant|wonderful|spot on|aye)",
-            "(of course|no problem)",
-            "(that is|it is|all) (right|correct|fine|perfect|good|great)",
-            "(sounds|looks) (good|right|great|fine|perfect)",
-            "(please do|go ahead|all right|do that|do it|go for it|if you could|if you would|that works|that is (it|better))",
-        ),
-        no=(
-            "no (thank you|thanks)",
-            "(no|nothing|nope|nah|wrong|incorrect)",
-            "not [quite|really|exactly|all|entirely|so] [right|correct|good|fine|perfect|that]",
-            "(that is|it is) [not] (wrong|incorrect|right|correct|what i said)",
-        ),
+        rules=(*_times(), *_days(), *_stays(), *_parties()),
+        parts=_PARTS,
+        yes=_YES,
+        no=_NO,
         carriers="at on for by the a this coming around about from to in of until make",
         negations=("not", "no"),
-        lead_ins=(
-            "[yes|ok|okay|sure|so] [it is] (my|the) ([last|first|full|family|second] name|surname) is",
-            "[yes|ok|okay|sure|so] (it is|this is|i am|that is|that would be|it would be)",
-            "[it is|put it|book it|reserve it] (under the name [of]|in the name of|under|on the name [of])",
-            "[put it] (on|under) name",
-            "[yes|ok|okay|so] (i would like [to (have|order|get)]|i want [to (have|order|get)]|i need|we need|we would like|(can|could|may) (i|we|you) (have|get|bring|send) [me|us])",
-            "(make|call) it",
-            "[you can] (put|write|book|note) (it|that|me|us) [down] (as|under|for)",
-            "name",
-        ),
+        lead_ins=_LEAD_INS,
         polite="please thanks thank you",
         stops="spelled spelt please and for on at from with until till tomorrow today tonight next by around but thanks thank that is",
-        called={
-            "date": ("(date|day)",),
-            "time": ("(time|hour)",),
-            "party_size": ("(number of (people|guests|persons)|party size|people|guests|persons|how many)",),
-            "phone": ("[phone|telephone|mobile] number",),
-            "code": ("(code|[confirmation|reservation|booking] number)",),
-            "room": ("room [number]",),
-            "name": ("(name|spelling)",),
-        },
-        changes=(
-            "(change|modify|edit|alter|fix)",
-            "correct (the|my|it)",
-            "(a different|another)",
-            "(that|it|the ...) (should|must) be",
-        ),
+        called=_CALLED,
+        changes=_CHANGES,
         speaking="speak in to talk speaking switch",
         everything=("(everything|all of it|all of that|start (again|over)|from the (beginning|start))",),
         corrections="no not wait sorry i mean make it that rather actually hang on oh better say pardon or",
         spelled_as=("for", "as in", "like"),
         no_names="the a an my your our me us it that this what when where time what how",
         infinitive=("to",),
-        own_number=(
-            "(this|same|my) [phone|telephone|mobile] number",
-            "(number|one|phone) [that] i am (calling|ringing|phoning) [you] (from|on|with)",
-            "(on|at|under) this (one|number|phone)",
-            "you (have|see|got) my number",
-        ),
-        examples={
-            "date": "on Friday",
-            "time": "at half past seven",
-            "party_size": "four people",
-            "number": "four",
-            "phone": "five five five one two three four five",
-            "room": "four one two",
-            "code": "A B one two three four five six",
-            "name": "Miller",
-            "text": "Miller",
-            "yes_no": "yes",
-        },
+        own_number=_OWN_NUMBER,
+        examples=_EXAMPLES,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,

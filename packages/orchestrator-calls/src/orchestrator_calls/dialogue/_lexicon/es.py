@@ -127,7 +127,7 @@ def _say_nights(count: int) -> str:
     return "1 noche" if count == 1 else f"{count} noches"
 
 
-def _rules() -> tuple[Rule, ...]:
+def _times() -> tuple[Rule, ...]:
     return (
         time_("(la|las) {h1} [en punto]"),
         time_("(la|las) {h1} [y] {m}"),
@@ -144,6 +144,11 @@ def _rules() -> tuple[Rule, ...]:
         time_("{clock} [horas]"),
         time_("(al|a) mediodía", fixed=720),
         time_("a [la] medianoche", fixed=0),
+    )
+
+
+def _days() -> tuple[Rule, ...]:
+    return (
         date_("ayer", days=-1),
         date_("hoy", days=0),
         date_("(esta mañana|hoy por la mañana)", days=0, part=Part.AM),
@@ -165,9 +170,19 @@ def _rules() -> tuple[Rule, ...]:
         date_("(dentro de|en) {n1} (día|días)"),
         date_("(dentro de|en) {n1} (semana|semanas)", unit=7),
         date_("fin de semana", weekend=True),
+    )
+
+
+def _stays() -> tuple[Rule, ...]:
+    return (
         range_("(del|desde el|de) {d} (al|hasta el|a) {d} [de] {month}"),
         nights("{n1} [sola] (noche|noches)"),
         nights("{n1} (semana|semanas)", unit=7),
+    )
+
+
+def _parties() -> tuple[Rule, ...]:
+    return (
         party("para {n}", firm=False),
         party("{n1} (persona|personas|comensal|comensales|huésped|huéspedes)"),
         party("(para nosotros|nosotros) {n}"),
@@ -182,6 +197,73 @@ def _rules() -> tuple[Rule, ...]:
     )
 
 
+_COMMON = (
+    "el los las una unos que por para con del quiero quería quisiera querría me gustaría reservar una mesa habitación buenos días "
+    "buenas tardes noches hola gracias sí señor señora cómo cuándo dónde cuál qué hay tiene tienen puedo puede necesito mi nombre "
+    "soy llamo somos personas hoy mañana está estoy es son muy también algo alguien hablar"
+)
+_EXTRA_NUMBERS = {
+    "un par": 2,
+    "un par de": 2,
+    "una docena": 12,
+    "una decena": 10,
+    "una veintena": 20,
+    "una treintena": 30,
+    "medio centenar": 50,
+    "un centenar": 100,
+}
+_PARTS = (
+    (Part.AM, "(de|por|en) la (mañana|madrugada)"),
+    (Part.PM, "(de|por|en|a) la tarde"),
+    (Part.PM, "(del mediodía|cena|cenar|esta noche)"),
+    (Part.NIGHT, "(de|por|en|a) la noche"),
+)
+_YES = (
+    "(sí|si|claro|correcto|exacto|exactamente|perfecto|vale|bueno|bien|genial|cierto|efectivamente|okay|ok|adelante|estupendo|fenomenal|fantástico|excelente|venga)",
+    "(ahora sí|así está bien|por supuesto|de acuerdo|está bien|así es|eso es|es correcto|me parece bien|muy bien|claro que sí|desde luego|todo correcto)",
+)
+_NO = (
+    "no (gracias|muchas gracias)",
+    "(no|nada|tampoco|incorrecto|mal|falso)",
+    "no [es|está] (correcto|bien|así|exacto|exactamente|cierto)",
+    "(está mal|es incorrecto|no no)",
+)
+_LEAD_INS = (
+    "[sí|bueno|vale] (mi|el) (nombre|apellido) es",
+    "[sí|bueno|vale] (me llamo|soy|es|a nombre de|al nombre de|al nombre|a mi nombre)",
+    "[sí|bueno|vale] (quiero|quería|quisiera|querría|necesito|me gustaría|(puede|podría) traerme|nos gustaría)",
+    "nombre",
+)
+_CALLED = {
+    "date": ("(fecha|día)",),
+    "time": ("hora",),
+    "party_size": ("(número de personas|personas|comensales|cuántos|cuántas|cuántas personas)",),
+    "phone": ("(teléfono|número de teléfono|móvil)",),
+    "code": ("(código|número|número de (reserva|confirmación))",),
+    "room": ("(habitación|número de habitación)",),
+    "name": ("(nombre|apellido)",),
+}
+_OWN_NUMBER = (
+    "(este|mismo|mi) (número|teléfono|móvil)",
+    "(número|teléfono) (desde|del|con) [el] que (llamo|estoy llamando|le llamo)",
+    "desde el que (llamo|le llamo|estoy llamando)",
+    "(ya tienen|tienen|tiene|usted tiene) mi número",
+    "a este",
+)
+_EXAMPLES = {
+    "date": "el viernes",
+    "time": "a las siete y media",
+    "party_size": "cuatro personas",
+    "number": "cuatro",
+    "phone": "cinco cinco cinco uno dos tres cuatro cinco",
+    "room": "cuatro uno dos",
+    "code": "A B uno dos tres cuatro cinco seis",
+    "name": "García",
+    "text": "García",
+    "yes_no": "sí",
+}
+
+
 def language() -> Language:
     """Spanish as it is spoken on the telephone."""
     return Language(
@@ -189,65 +271,26 @@ def language() -> Language:
         names={"es": ("español", "castellano"), "en": ("inglés",), "de": ("alemán",), "fr": ("francés",)},
         expand={"pa": "para"},
         fillers=("eh", "ehm", "em", "este pues", "pues", "mmm", "hm", "por favor", "porfa", "o sea", "a ver"),
-        common=(
-            "el los las una unos que por para con del quiero quería quisiera querría me gustaría reservar una mesa habitación buenos días "
-            "buenas tardes noches hola gracias sí señor señora cómo cuándo dónde cuál qué hay tiene tienen puedo puede necesito mi nombre "
-            "soy llamo somos personas hoy mañana está estoy es son muy también algo alguien hablar"
-        ),
+        common=_COMMON,
         numbers=_numbers,
         thousand="mil",
-        extra_numbers={
-            "un par": 2,
-            "un par de": 2,
-            "una docena": 12,
-            "una decena": 10,
-            "una veintena": 20,
-            "una treintena": 30,
-            "medio centenar": 50,
-            "un centenar": 100,
-        },
+        extra_numbers=_EXTRA_NUMBERS,
         ones=("un", "una"),
         double=("doble",),
         ordinals=_ordinals,
         ordinal_marks=("o", "ro"),
         weekdays=tuple((day,) for day in _WEEKDAYS),
         months=tuple((month, *(("setiembre",) if month == "septiembre" else ())) for month in _MONTHS),
-        rules=_rules(),
-        parts=(
-            (Part.AM, "(de|por|en) la (mañana|madrugada)"),
-            (Part.PM, "(de|por|en|a) la tarde"),
-            (Part.PM, "(del mediodía|cena|cenar|esta noche)"),
-            (Part.NIGHT, "(de|por|en|a) la noche"),
-        ),
-        yes=(
-            "(sí|si|claro|correcto|exacto|exactamente|perfecto|vale|bueno|bien|genial|cierto|efectivamente|okay|ok|adelante|estupendo|fenomenal|fantástico|excelente|venga)",
-            "(ahora sí|así está bien|por supuesto|de acuerdo|está bien|así es|eso es|es correcto|me parece bien|muy bien|claro que sí|desde luego|todo correcto)",
-        ),
-        no=(
-            "no (gracias|muchas gracias)",
-            "(no|nada|tampoco|incorrecto|mal|falso)",
-            "no [es|está] (correcto|bien|así|exacto|exactamente|cierto)",
-            "(está mal|es incorrecto|no no)",
-        ),
+        rules=(*_times(), *_days(), *_stays(), *_parties()),
+        parts=_PARTS,
+        yes=_YES,
+        no=_NO,
         carriers="el la las los a para este esta próximo sobre hacia desde hasta al del de en",
         negations=("no",),
-        lead_ins=(
-            "[sí|bueno|vale] (mi|el) (nombre|apellido) es",
-            "[sí|bueno|vale] (me llamo|soy|es|a nombre de|al nombre de|al nombre|a mi nombre)",
-            "[sí|bueno|vale] (quiero|quería|quisiera|querría|necesito|me gustaría|(puede|podría) traerme|nos gustaría)",
-            "nombre",
-        ),
+        lead_ins=_LEAD_INS,
         polite="gracias",
         stops="deletreo deletreado escribe y para el la a con hasta hoy mañana desde pero gracias que es",
-        called={
-            "date": ("(fecha|día)",),
-            "time": ("hora",),
-            "party_size": ("(número de personas|personas|comensales|cuántos|cuántas|cuántas personas)",),
-            "phone": ("(teléfono|número de teléfono|móvil)",),
-            "code": ("(código|número|número de (reserva|confirmación))",),
-            "room": ("(habitación|número de habitación)",),
-            "name": ("(nombre|apellido)",),
-        },
+        called=_CALLED,
         changes=("(cambiar|corregir|modificar|cambie|cambia|corrija|otra|otro)", "(debería|debe|tiene que) ser"),
         speaking="en hablar habla hablan hablo hablamos",
         everything=("(todo|desde el principio|empezar de nuevo|otra vez desde el principio)",),
@@ -255,25 +298,8 @@ def language() -> Language:
         spelled_as=("de", "como", "de como"),
         no_names="un una unos unas mi su",
         infinitive=("ar", "er", "ir", "arme", "erme", "irme", "arnos", "ernos", "irnos", "arlo", "erlo"),
-        own_number=(
-            "(este|mismo|mi) (número|teléfono|móvil)",
-            "(número|teléfono) (desde|del|con) [el] que (llamo|estoy llamando|le llamo)",
-            "desde el que (llamo|le llamo|estoy llamando)",
-            "(ya tienen|tienen|tiene|usted tiene) mi número",
-            "a este",
-        ),
-        examples={
-            "date": "el viernes",
-            "time": "a las siete y media",
-            "party_size": "cuatro personas",
-            "number": "cuatro",
-            "phone": "cinco cinco cinco uno dos tres cuatro cinco",
-            "room": "cuatro uno dos",
-            "code": "A B uno dos tres cuatro cinco seis",
-            "name": "García",
-            "text": "García",
-            "yes_no": "sí",
-        },
+        own_number=_OWN_NUMBER,
+        examples=_EXAMPLES,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,

@@ -109,7 +109,7 @@ def _say_nights(count: int) -> str:
     return "1 nuit" if count == 1 else f"{count} nuits"
 
 
-def _rules() -> tuple[Rule, ...]:
+def _times() -> tuple[Rule, ...]:
     return (
         time_("{h1} (heure|heures|h) [{m}]"),
         time_("{h1} (heure|heures|h) {m5}"),
@@ -126,6 +126,11 @@ def _rules() -> tuple[Rule, ...]:
         time_("midi moins [le] quart", fixed=705),
         time_("minuit et (demi|demie)", fixed=30),
         time_("minuit", fixed=0),
+    )
+
+
+def _days() -> tuple[Rule, ...]:
+    return (
         date_("hier", days=-1),
         date_("aujourd'hui", days=0),
         date_("ce matin", days=0, part=Part.AM),
@@ -149,9 +154,19 @@ def _rules() -> tuple[Rule, ...]:
         date_("(dans|d'ici) {n1} (jour|jours)"),
         date_("(dans|d'ici) {n1} (semaine|semaines)", unit=7),
         date_("week-end [prochain]", weekend=True),
+    )
+
+
+def _stays() -> tuple[Rule, ...]:
+    return (
         range_("({o}|{d}) (au|jusqu'au) ({o}|{d}) {month}"),
         nights("{n1} [seule|petite] (nuit|nuits|nuitée|nuitées)"),
         nights("{n1} (semaine|semaines)", unit=7),
+    )
+
+
+def _parties() -> tuple[Rule, ...]:
+    return (
         party("pour {n}", firm=False),
         party("{n1} (personne|personnes|convive|convives|couvert|couverts)"),
         party("(pour nous|nous) {n}"),
@@ -165,85 +180,113 @@ def _rules() -> tuple[Rule, ...]:
     )
 
 
+_FILLERS = (
+    "euh",
+    "heu",
+    "ben",
+    "bah",
+    "hum",
+    "hm",
+    "alors",
+    "donc",
+    "s'il vous plaît",
+    "s'il te plaît",
+    "svp",
+    "du coup",
+)
+_COMMON = (
+    "le les des et est je vous nous une avec pour dans sur qui que quoi quand où quel quelle votre voudrais voudrions aimerais "
+    "souhaite souhaiterais réserver table chambre bonjour bonsoir merci oui non ce cette il elle sont avez ai ma mon suis "
+    "appelle personnes demain aujourd hui soir peux pouvez puis besoin parler quelqu aussi très c j s plaît"
+)
+_EXTRA_NUMBERS = {
+    "une douzaine": 12,
+    "une dizaine": 10,
+    "une quinzaine": 15,
+    "une vingtaine": 20,
+    "une trentaine": 30,
+    "une quarantaine": 40,
+    "une cinquantaine": 50,
+    "une soixantaine": 60,
+    "une centaine": 100,
+}
+_PARTS = (
+    (Part.AM, "(du matin|le matin|dans la matinée)"),
+    (Part.PM, "(du soir|le soir|de l'après-midi|l'après-midi|dans l'après-midi|soir|dîner)"),
+    (Part.NIGHT, "(de la nuit|dans la nuit)"),
+)
+_YES = (
+    "(oui|ouais|exact|exactement|correct|parfait|voilà|volontiers|absolument|certainement|tout à fait|okay|ok|entendu|super|impeccable|nickel|génial|allez y)",
+    "(d'accord|bien sûr|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|pourquoi pas|très bien|tout à fait)",
+)
+_NO = (
+    "non (merci|merci beaucoup)",
+    "(non|rien|faux|incorrect|nan|pas)",
+    "(ce n'est pas|c'est pas|pas) [tout à fait|vraiment|du tout] [ça|exact|correct|bon|juste]",
+    "(c'est faux|c'est incorrect|rien d'autre|non merci)",
+)
+_LEAD_INS = (
+    "[oui|bien] (mon|le) (nom [de famille]|prénom) (est|c'est)",
+    "[oui|bien] (je m'appelle|je suis|c'est|ce sera|ce serait|moi c'est)",
+    "[c'est] (au nom de|au nom d|sous le nom de|sous le nom|au nom)",
+    "[oui|bien] (je (voudrais|veux|souhaite|souhaiterais)|j'aimerais|j'ai besoin (de|d)|il me faudrait|il nous faudrait|nous (voudrions|aimerions)|(pouvez|pourriez) vous m'apporter)",
+    "nom",
+)
+_CALLED = {
+    "date": ("(date|jour)",),
+    "time": ("(heure|horaire)",),
+    "party_size": ("(nombre de (personnes|couverts)|personnes|couverts|combien)",),
+    "phone": ("(téléphone|numéro de téléphone|numéro)",),
+    "code": ("(code|numéro|numéro de (réservation|confirmation))",),
+    "room": ("(chambre|numéro de chambre)",),
+    "name": ("(nom|prénom)",),
+}
+_OWN_NUMBER = (
+    "(ce|même|mon) (numéro|téléphone|portable)",
+    "(numéro|téléphone|celui) (avec|depuis) lequel (j'appelle|je vous appelle|je appelle)",
+    "vous avez mon numéro",
+    "sur celui ci",
+)
+_EXAMPLES = {
+    "date": "vendredi",
+    "time": "à sept heures et demie",
+    "party_size": "quatre personnes",
+    "number": "quatre",
+    "phone": "cinq cinq cinq un deux trois quatre cinq",
+    "room": "quatre un deux",
+    "code": "A B un deux trois quatre cinq six",
+    "name": "Dupont",
+    "text": "Dupont",
+    "yes_no": "oui",
+}
+
+
 def language() -> Language:
     """French as it is spoken on the telephone."""
     return Language(
         tag="fr",
         names={"fr": ("français",), "en": ("anglais",), "de": ("allemand",), "es": ("espagnol",)},
-        fillers=(
-            "euh",
-            "heu",
-            "ben",
-            "bah",
-            "hum",
-            "hm",
-            "alors",
-            "donc",
-            "s'il vous plaît",
-            "s'il te plaît",
-            "svp",
-            "du coup",
-        ),
-        common=(
-            "le les des et est je vous nous une avec pour dans sur qui que quoi quand où quel quelle votre voudrais voudrions aimerais "
-            "souhaite souhaiterais réserver table chambre bonjour bonsoir merci oui non ce cette il elle sont avez ai ma mon suis "
-            "appelle personnes demain aujourd hui soir peux pouvez puis besoin parler quelqu aussi très c j s plaît"
-        ),
+        fillers=_FILLERS,
+        common=_COMMON,
         numbers=_numbers,
         thousand="mille",
-        extra_numbers={
-            "une douzaine": 12,
-            "une dizaine": 10,
-            "une quinzaine": 15,
-            "une vingtaine": 20,
-            "une trentaine": 30,
-            "une quarantaine": 40,
-            "une cinquantaine": 50,
-            "une soixantaine": 60,
-            "une centaine": 100,
-        },
+        extra_numbers=_EXTRA_NUMBERS,
         ones=("un", "une"),
         double=("double",),
         ordinals=_ordinals,
         ordinal_marks=("er",),
         weekdays=tuple((day,) for day in _WEEKDAYS),
         months=tuple((month,) for month in _MONTHS),
-        rules=_rules(),
-        parts=(
-            (Part.AM, "(du matin|le matin|dans la matinée)"),
-            (Part.PM, "(du soir|le soir|de l'après-midi|l'après-midi|dans l'après-midi|soir|dîner)"),
-            (Part.NIGHT, "(de la nuit|dans la nuit)"),
-        ),
-        yes=(
-            "(oui|ouais|exact|exactement|correct|parfait|voilà|volontiers|absolument|certainement|tout à fait|okay|ok|entendu|super|impeccable|nickel|génial|allez y)",
-            "(d'accord|bien sûr|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|pourquoi pas|très bien|tout à fait)",
-        ),
-        no=(
-            "non (merci|merci beaucoup)",
-            "(non|rien|faux|incorrect|nan|pas)",
-            "(ce n'est pas|c'est pas|pas) [tout à fait|vraiment|du tout] [ça|exact|correct|bon|juste]",
-            "(c'est faux|c'est incorrect|rien d'autre|non merci)",
-        ),
+        rules=(*_times(), *_days(), *_stays(), *_parties()),
+        parts=_PARTS,
+        yes=_YES,
+        no=_NO,
         carriers="le la les à pour ce vers dès du au jusqu en de l",
         negations=("pas", "non"),
-        lead_ins=(
-            "[oui|bien] (mon|le) (nom [de famille]|prénom) (est|c'est)",
-            "[oui|bien] (je m'appelle|je suis|c'est|ce sera|ce serait|moi c'est)",
-            "[c'est] (au nom de|au nom d|sous le nom de|sous le nom|au nom)",
-            "[oui|bien] (je (voudrais|veux|souhaite|souhaiterais)|j'aimerais|j'ai besoin (de|d)|il me faudrait|il nous faudrait|nous (voudrions|aimerions)|(pouvez|pourriez) vous m'apporter)",
-            "nom",
-        ),
+        lead_ins=_LEAD_INS,
         polite="merci",
         stops="épelle écrit s et pour le la à avec jusqu demain aujourd ce mais merci du c est qui",
-        called={
-            "date": ("(date|jour)",),
-            "time": ("(heure|horaire)",),
-            "party_size": ("(nombre de (personnes|couverts)|personnes|couverts|combien)",),
-            "phone": ("(téléphone|numéro de téléphone|numéro)",),
-            "code": ("(code|numéro|numéro de (réservation|confirmation))",),
-            "room": ("(chambre|numéro de chambre)",),
-            "name": ("(nom|prénom)",),
-        },
+        called=_CALLED,
         changes=("(changer|modifier|corriger|changez|modifiez|corrigez|autre)", "(devrait|doit) être"),
         speaking="en parler parlez parle parlons",
         everything=("(tout|depuis le début|recommencer|recommencez|tout recommencer)",),
@@ -251,24 +294,8 @@ def language() -> Language:
         spelled_as=("comme",),
         no_names="un une mon ma mes vos votre",
         infinitive=("er", "ir", "oir", "re", "des", "que"),
-        own_number=(
-            "(ce|même|mon) (numéro|téléphone|portable)",
-            "(numéro|téléphone|celui) (avec|depuis) lequel (j'appelle|je vous appelle|je appelle)",
-            "vous avez mon numéro",
-            "sur celui ci",
-        ),
-        examples={
-            "date": "vendredi",
-            "time": "à sept heures et demie",
-            "party_size": "quatre personnes",
-            "number": "quatre",
-            "phone": "cinq cinq cinq un deux trois quatre cinq",
-            "room": "quatre un deux",
-            "code": "A B un deux trois quatre cinq six",
-            "name": "Dupont",
-            "text": "Dupont",
-            "yes_no": "oui",
-        },
+        own_number=_OWN_NUMBER,
+        examples=_EXAMPLES,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,
