@@ -48,6 +48,11 @@ def selected(session: nox.Session, *, services: bool = True) -> list[workspace.M
         session.error(str(error))
 
 
+def having(session: nox.Session, folder: str) -> list[workspace.Member]:
+    """The selected members that have this folder."""
+    return [member for member in selected(session) if (member.folder / folder).is_dir()]
+
+
 def for_each(
     session: nox.Session, members: Sequence[workspace.Member], work: Callable[[workspace.Member], None]
 ) -> None:

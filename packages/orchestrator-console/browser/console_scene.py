@@ -21,41 +21,8 @@ SAID = (
 
 def fill(host: Host, calls: int = 14) -> None:
     """Calls in all states, and something wrong in every part."""
-    dice = random.Random(7)
-    for number in range(calls):
-        call_id = f"call_{dice.getrandbits(64):016x}"
-        host.calls.start(call_id, ("harbour", "lake", "hill")[number % 3], ago=30 + dice.random() * 400)
-        host.calls.say(
-            call_id, "", "Good evening, this is the Harbour House. How can I help?", kind="greeting", latency=120
-        )
-        for caller, desk in SAID[: 1 + number % 4] * (1 + number % 2):
-            host.calls.say(call_id, caller, desk, latency=dice.lognormvariate(5.6, 0.7))
-    host.alerts.found += [
-        firing(
-            "a1",
-            "Turns are slow for harbour",
-            Severity.CRITICAL,
-            detail="p95 1 840 ms over 5 min, target 800 ms. The voice answers late.",
-            labels=(("tenant", "harbour"), ("stage", "speech")),
-            runbook="https://runbooks.example/turn-latency",
-        ),
-        firing("a2", "Error budget of “Calls that are answered” burns 6 times too fast", Severity.MEDIUM),
-        firing("a3", "One of two voices is missing", Severity.LOW, acknowledged_by="u-max"),
-        Alert(
-            id="a4",
-            title="Disk is filling",
-            severity=Severity.MEDIUM,
-            state=AlertState.RESOLVED,
-            since=datetime.now(UTC) - timedelta(minutes=14),
-        ),
-    ]
-    host.figures.states += [
-        status("journal"),
-        status("database"),
-        status("voice", HealthState.DEGRADED, "embedded: not installed; router answers"),
-        status("booking service", HealthState.UNHEALTHY, "no answer within 2 s"),
-        status("audit log"),
-    ]
+    _calls(host, calls)
+    _alerts(host)
     host.figures.goals += _objectives()
     host.figures.policies += [
         DependencyPolicy(name="tts_service", circuit="closed", calls=84, failures=2, limit=200, running=9),
@@ -81,6 +48,47 @@ def fill(host: Host, calls: int = 14) -> None:
             audit_event(number, type="call.start", action="announce a call", actor="service:pbx")
             for number in range(4, 16)
         ),
+    ]
+
+
+def _calls(host: Host, calls: int) -> None:
+    dice = random.Random(7)
+    for number in range(calls):
+        call_id = f"call_{dice.getrandbits(64):016x}"
+        host.calls.start(call_id, ("harbour", "lake", "hill")[number % 3], ago=30 + dice.random() * 400)
+        host.calls.say(
+            call_id, "", "Good evening, this is the Harbour House. How can I help?", kind="greeting", latency=120
+        )
+        for caller, desk in SAID[: 1 + number % 4] * (1 + number % 2):
+            host.calls.say(call_id, caller, desk, latency=dice.lognormvariate(5.6, 0.7))
+
+
+def _alerts(host: Host) -> None:
+    host.alerts.found += [
+        firing(
+            "a1",
+            "Turns are slow for harbour",
+            Severity.CRITICAL,
+            detail="p95 1 840 ms over 5 min, target 800 ms. The voice answers late.",
+            labels=(("tenant", "harbour"), ("stage", "speech")),
+            runbook="https://runbooks.example/turn-latency",
+        ),
+        firing("a2", "Error budget of “Calls that are answered” burns 6 times too fast", Severity.MEDIUM),
+        firing("a3", "One of two voices is missing", Severity.LOW, acknowledged_by="u-max"),
+        Alert(
+            id="a4",
+            title="Disk is filling",
+            severity=Severity.MEDIUM,
+            state=AlertState.RESOLVED,
+            since=datetime.now(UTC) - timedelta(minutes=14),
+        ),
+    ]
+    host.figures.states += [
+        status("journal"),
+        status("database"),
+        status("voice", HealthState.DEGRADED, "embedded: not installed; router answers"),
+        status("booking service", HealthState.UNHEALTHY, "no answer within 2 s"),
+        status("audit log"),
     ]
 
 

@@ -40,7 +40,6 @@ async def test_the_peak_of_memory_is_seen_though_it_is_given_back():
     assert use.peak_bytes - use.grown_bytes > 64 * 1024 * 1024
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other processes are read from /proc")
 async def test_another_process_is_watched():
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
     try:
