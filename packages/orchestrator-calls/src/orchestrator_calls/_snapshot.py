@@ -15,7 +15,6 @@ from orchestrator_calls.actions import ActionOutcome, ActionStatus
 from orchestrator_calls.call import Call
 from orchestrator_calls.events import CallState, Event, EventType
 from orchestrator_calls.journal import Journal
-from orchestrator_calls.ordering import CanonicalLog
 from orchestrator_calls.responder import Collect, HangUp, InputKind, Note, Transfer
 
 __all__ = ["VERSION", "Counts", "dump", "restore", "taken_up"]
@@ -83,32 +82,33 @@ async def taken_up(journal: Journal, call: Call) -> tuple[int, Counts]:
 
 
 def _walked(call: Call) -> Data:
-    log = call._log  # pyright: ignore[reportPrivateUsage]
+    walked = call._walked  # pyright: ignore[reportPrivateUsage]
+    log = walked.log
     return {
-        "base": _walk(call._base),  # pyright: ignore[reportPrivateUsage]
+        "base": _walk(walked.base),
         "log": [_event(log.at(index)) for index in range(len(log))],
         "floors": {source: [sequence, at.isoformat()] for source, (sequence, at) in log.floors.items()},
         "own": call._own,  # pyright: ignore[reportPrivateUsage]
-        "waiting": list(call._waiting),  # pyright: ignore[reportPrivateUsage]
-        "taken": sorted(call._taken),  # pyright: ignore[reportPrivateUsage]
-        "opened": call._opened,  # pyright: ignore[reportPrivateUsage]
+        "waiting": list(walked.waiting),
+        "taken": sorted(walked.taken),
+        "opened": walked.opened,
         "reports": [_event(each) for some in call._pending_reports.values() for each in some],  # pyright: ignore[reportPrivateUsage]
         "has_media": call._has_media,  # pyright: ignore[reportPrivateUsage]
     }
 
 
 def _take_walked(call: Call, told: Data) -> None:
-    log = CanonicalLog()
+    walked = call._walked  # pyright: ignore[reportPrivateUsage]
+    log, waiting = walked.log, set(told["waiting"])
     log.floors = {source: (sequence, datetime.fromisoformat(at)) for source, (sequence, at) in told["floors"].items()}
     events = [_as_event(each, call) for each in told["log"]]
-    waiting = set(told["waiting"])
-    call._log, call._base = log, _as_walk(told["base"])  # pyright: ignore[reportPrivateUsage]
     for event in events:
         log.insert(event)
-    call._rewalk(0)  # pyright: ignore[reportPrivateUsage]
+    walked.base = _as_walk(told["base"])
+    walked.rewalk(0)
+    walked.waiting = {event.id: event for event in events if event.id in waiting}
+    walked.taken, walked.opened = set(told["taken"]), told["opened"]
     call._own = told["own"]  # pyright: ignore[reportPrivateUsage]
-    call._waiting = {event.id: event for event in events if event.id in waiting}  # pyright: ignore[reportPrivateUsage]
-    call._taken, call._opened = set(told["taken"]), told["opened"]  # pyright: ignore[reportPrivateUsage]
     call._has_media = told["has_media"]  # pyright: ignore[reportPrivateUsage]
     for each in told["reports"]:
         event = _as_event(each, call)

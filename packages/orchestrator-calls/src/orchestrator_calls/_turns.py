@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, cast
 
-from orchestrator_calls.actions import ActionOutcome
+from orchestrator_calls.actions import ActionOutcome, ActionStatus
 from orchestrator_calls.events import ORCHESTRATOR, Event, EventType, text_of
 from orchestrator_calls.responder import HangUp, InputKind, Note, Step, Transfer
 from orchestrator_kernel.ports import Json
@@ -129,6 +129,13 @@ class Action:
     started_at: datetime | None = None
     outcome: ActionOutcome | None = None
 
+    def report(self, event: Event) -> None:
+        """Take in that it has begun, or has ended; the first word counts."""
+        if event.type is EventType.ACTION_STARTED:
+            self.started_at = self.started_at or event.received_at
+        elif self.outcome is None:
+            self.outcome = _outcome(event.payload)
+
 
 @dataclass(slots=True)
 class Turn:
@@ -173,6 +180,70 @@ class Turn:
     reason: str = ""
     interrupted: bool = False
 
+    @classmethod
+    def opened(cls, event: Event, memory: Mapping[str, Json]) -> Turn:
+        """The turn that `event` opens, with what the responder remembers by then."""
+        payload = event.payload
+        return cls(
+            id=text_of(payload, "turn"),
+            kind=InputKind(text_of(payload, "kind")),
+            opened_at=event.received_at,
+            inputs=tuple(str(each) for each in cast("list[str]", payload.get("inputs") or ())),
+            text=text_of(payload, "text"),
+            language=text_of(payload, "language") or None,
+            confidence=cast("float | None", payload.get("confidence")),
+            repeats=cast("int", payload.get("repeats") or 0),
+            sensitive=payload.get("sensitive") is True,
+            interrupted=payload.get("interrupted") is True,
+            action=text_of(payload, "action"),
+            result=_outcome(payload["result"]) if payload.get("result") else None,
+            memory=memory,
+        )
+
+    def say(self, text: str, language: str, *, filler: bool = False) -> Sentence:
+        """Add a sentence to the answer, under the next number."""
+        sentence = Sentence(f"{self.id}/{self.numbered}", text, language, filler=filler)
+        self.numbered += 1
+        self.sentences.append(sentence)
+        return sentence
+
+    def go_on(self, before: Sentence, text: str, *, filler: bool) -> Sentence:
+        """Add what is left of a sentence that was cut off behind it, under a key of its own."""
+        rest = Sentence(f"{before.key}+", text, before.language, filler=filler)
+        self.sentences.insert(self.sentences.index(before) + 1, rest)
+        return rest
+
+    def act(self, name: str, arguments: Mapping[str, Json]) -> Action:
+        """Add an action to the answer; it speaks as the answer did last."""
+        language = self.sentences[-1].language if self.sentences else ""
+        action = Action(f"{self.id}/act{len(self.actions)}", self.id, name, arguments, language)
+        self.actions.append(action)
+        return action
+
+    def action_with(self, key: str) -> Action | None:
+        """The action with this key."""
+        return next((each for each in self.actions if each.key == key), None)
+
+    def close(self, event: Event) -> bool:
+        """Take in how the answer ended; false when that was known already."""
+        ends = self.outcome is None
+        if ends:
+            self.outcome = TurnOutcome(text_of(event.payload, "outcome"))
+            self.closed_at = event.received_at
+            self.reason = text_of(event.payload, "reason")
+            self.steps = []
+        if event.payload.get("handed_over") is True:
+            for sentence in self.sentences:
+                sentence.advance(SentenceState.HANDED_OVER)
+        return ends
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it is left to be written, said or done."""
+        if self.outcome is None or any(action.outcome is None for action in self.actions):
+            return False
+        return all(sentence.over for sentence in self.sentences)
+
     @property
     def heard(self) -> str:
         """What the caller heard of the answer, as far as it was told; what was handed over to the leg counts as heard until it tells otherwise."""
@@ -198,3 +269,9 @@ def _heard(sentence: Sentence) -> str:
     if sentence.heard is None and sentence.state is SentenceState.HANDED_OVER:
         return sentence.text
     return sentence.heard or ""
+
+
+def _outcome(payload: object) -> ActionOutcome:
+    told = cast("Mapping[str, Json]", payload)
+    data = cast("Mapping[str, Json]", told.get("data") or {})
+    return ActionOutcome(status=ActionStatus(text_of(told, "status")), reason=text_of(told, "reason"), data=data)

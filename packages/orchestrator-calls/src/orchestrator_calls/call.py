@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Final, cast
 
 from orchestrator_calls._steps import from_json
 from orchestrator_calls._turns import REPORTS, Action, Channel, Sentence, SentenceState, Turn, TurnOutcome
-from orchestrator_calls._walk import Walk, step
-from orchestrator_calls.actions import ActionOutcome, ActionStatus
+from orchestrator_calls._walk import Walk
+from orchestrator_calls._walked import Walked
 from orchestrator_calls.events import OWN, TERMINAL, CallState, Event, EventType, text_of
-from orchestrator_calls.ordering import CanonicalLog
 from orchestrator_calls.responder import Act, Collect, Exchange, HangUp, InputKind, Note, Remember, Say, Transfer
 from orchestrator_kernel.ports import Json
 
@@ -26,7 +26,6 @@ __all__ = ["Action", "Call", "Channel", "Sentence", "SentenceState", "Turn", "Tu
 
 _ACTIVITY: Final = frozenset({EventType.TRANSCRIPTION, EventType.DTMF, EventType.SPEECH_STARTED, EventType.RESUME})
 _CONFIRMED: Final = frozenset({TurnOutcome.ANSWERED, TurnOutcome.FAILED})
-_LISTENING: Final = frozenset({CallState.INITIALIZING, CallState.CONNECTING, CallState.ACTIVE})
 
 
 class Call:
@@ -52,13 +51,9 @@ class Call:
         self.id = call_id
         self.tenant = tenant
         self._default_language = language
-        self._log = CanonicalLog()
-        self._walks: list[Walk] = []
-        self._base = Walk()
+        self._walked = Walked()
+        self._log = self._walked.log
         self._own: dict[str, int] = {}
-        self._waiting: dict[str, Event] = {}
-        self._taken: set[str] = set()
-        self._opened: dict[str, int] = {}
         self._pending_reports: dict[str, list[Event]] = {}
         self._sentences: dict[str, Sentence] = {}
         self._acts: list[Action] = []
@@ -81,15 +76,13 @@ class Call:
 
     @property
     def _walk(self) -> Walk:
-        return self._walks[-1] if self._walks else self._base
+        return self._walked.walk
 
     @property
     def state(self) -> CallState:
         """Where the call stands; an order to hang up that was sent makes an open call `ending`."""
         state = self._walk.state
-        if state in TERMINAL or state is CallState.ENDING:
-            return state
-        if any(key.startswith("hang_up/") for key in self.commands):
+        if state not in TERMINAL and any(key.startswith("hang_up/") for key in self.commands):
             return CallState.ENDING
         return state
 
@@ -155,28 +148,11 @@ class Call:
 
     def waiting_inputs(self) -> list[Event]:
         """Inputs without a turn that may still get one, in canonical order."""
-        inputs = [event for event in self._waiting.values() if self._listened_to(event) and not self._late(event)]
-        return sorted(inputs, key=lambda event: self._log.index(event.id))
-
-    def _listened_to(self, event: Event) -> bool:
-        index = self._log.index(event.id)
-        return (self._walks[index - 1] if index else self._base).state in _LISTENING
-
-    def _late(self, event: Event) -> bool:
-        """A later input of the same source was taken already: answering now would go back in the conversation."""
-        return event.sequence is not None and event.sequence < self._opened.get(event.source, 0)
+        return self._walked.in_time()
 
     def interrupted_after(self, event_id: str) -> bool:
         """Whether the caller began to speak again after this event and before the next input, in the order of the event's own source."""
-        if event_id not in self._log:
-            return False
-        index = self._log.index(event_id)
-        source = self._log.at(index).source
-        for place in range(index + 1, len(self._log)):
-            later = self._log.at(place)
-            if later.source == source and (later.is_input or later.type is EventType.SPEECH_STARTED):
-                return later.type is EventType.SPEECH_STARTED
-        return False
+        return self._walked.interrupted_after(event_id)
 
     @property
     def start(self) -> str:
@@ -185,7 +161,7 @@ class Call:
 
     def input(self, event_id: str) -> Event | None:
         """The walked event with this id."""
-        return self._log.at(self._log.index(event_id)) if event_id in self._log else None
+        return self._walked.event(event_id)
 
     def turn_of(self, event_id: str) -> Turn | None:
         """The turn that answers this event, or that has this id."""
@@ -199,13 +175,8 @@ class Call:
 
     def history(self, before: str = "") -> tuple[Exchange, ...]:
         """The turns up to `before` (or all), as a responder sees them."""
-        exchanges: list[Exchange] = []
-        for turn in self.turns.values():
-            if turn.id == before:
-                break
-            if turn.outcome is not TurnOutcome.SUPERSEDED:
-                exchanges.append(Exchange(turn.text, turn.answer))
-        return tuple(exchanges)
+        told = takewhile(lambda turn: turn.id != before, self.turns.values())
+        return tuple(Exchange(each.text, each.answer) for each in told if each.outcome is not TurnOutcome.SUPERSEDED)
 
     @property
     def actions(self) -> list[Action]:
@@ -241,21 +212,10 @@ class Call:
         Nothing that is still to be decided changes by it. An event that is ordered before all that is left comes first in it.
         """
         self._own = {event_id: position for event_id, position in self._own.items() if not 0 < position <= upto}
-        needed = [event.id for event in self.waiting_inputs()[:1]]
-        if self.start and f"{self.id}/greeting" not in self.once:
-            needed.append(self.start)
-        last = max(0, min([len(self._log) - events, *map(self._log.index, needed)]))
-        drop = next((index for index in range(last) if not 0 < self._log.at(index).position <= upto), last)
-        if drop:
-            self._base = self._walks[drop - 1]
-            for index in range(drop):
-                self._waiting.pop(self._log.at(index).id, None)
-            self._log.forget(drop)
-            del self._walks[:drop]
+        greets = self.start and f"{self.id}/greeting" not in self.once
+        self._walked.forget(upto, keep=events, needed=self.start if greets else "")
         for turn in list(self.turns.values())[: max(0, len(self.turns) - turns)]:
-            if turn.outcome is None or not all(sentence.over for sentence in turn.sentences):
-                break
-            if any(action.outcome is None for action in turn.actions):
+            if not turn.over:
                 break
             self._forget(turn)
         self.fired = {key for key in self.fired if self._remembers(key)}
@@ -264,7 +224,7 @@ class Call:
         del self.turns[turn.id]
         for sentence in turn.sentences:
             self._sentences.pop(sentence.key, None)
-        self._taken.difference_update(turn.inputs)
+        self._walked.taken.difference_update(turn.inputs)
         self._acts = [action for action in self._acts if action.turn != turn.id]
 
     def _remembers(self, timer: str) -> bool:
@@ -272,7 +232,7 @@ class Call:
         if kind == "silence":
             return what == str(self.turn_count)
         if kind == "digits":
-            return what in self._waiting
+            return what in self._walked.waiting
         return kind != "filler" or what.rpartition("/")[0] in self.turns
 
     # --- taking events in ---------------------------------------------------------------------------------------------------
@@ -305,17 +265,8 @@ class Call:
             if not event.is_erased:
                 self._apply_own(event)
         else:
-            if event.id in self._taken:
-                self._take(event)
-            elif event.is_input:
-                self._waiting[event.id] = event
-            self._rewalk(self._log.insert(event))
+            self._walked.insert(event)
         return True
-
-    def _rewalk(self, start: int) -> None:
-        del self._walks[start:]
-        for index in range(start, len(self._log)):
-            self._walks.append(step(self._walk, self._log.at(index)))
 
     # --- the orchestrator's own events --------------------------------------------------------------------------------------
 
@@ -354,38 +305,14 @@ class Call:
                     sentence.advance(SentenceState.INTENDED)
 
     def _turn_opened(self, event: Event) -> None:
-        payload = event.payload
-        turn = Turn(
-            id=text_of(payload, "turn"),
-            kind=InputKind(text_of(payload, "kind")),
-            opened_at=event.received_at,
-            inputs=tuple(str(each) for each in cast("list[str]", payload.get("inputs") or ())),
-            text=text_of(payload, "text"),
-            language=text_of(payload, "language") or None,
-            confidence=cast("float | None", payload.get("confidence")),
-            repeats=cast("int", payload.get("repeats") or 0),
-            sensitive=payload.get("sensitive") is True,
-            interrupted=payload.get("interrupted") is True,
-            action=text_of(payload, "action"),
-            result=_outcome(payload["result"]) if payload.get("result") else None,
-            memory=self.memory,
-        )
+        turn = Turn.opened(event, self.memory)
         self.turns[turn.id] = turn
         self.turn_count += 1
         if turn.kind is InputKind.GREETING or turn.id.startswith("transfer/"):
             self.once.add(turn.id)
-        for input_id in turn.inputs:
-            self._taken.add(input_id)
-            taken = self._waiting.pop(input_id, None) or self.input(input_id)
-            if taken is not None:
-                self._take(taken)
+        self._walked.take(turn.inputs)
         if turn.kind not in {InputKind.SILENCE, InputKind.OUTCOME}:
             self.collecting = None
-
-    def _take(self, event: Event) -> None:
-        """This input has its turn: earlier ones of its source are late from now on."""
-        if event.sequence is not None:
-            self._opened[event.source] = max(self._opened.get(event.source, 0), event.sequence)
 
     def _turn_answered(self, event: Event) -> None:
         turn = self.turns[text_of(event.payload, "turn")]
@@ -394,11 +321,9 @@ class Call:
             turn.steps.append(step)
             match step:
                 case Say(text, language):
-                    self._say(turn, text, language)
+                    self._known(turn.say(text, language))
                 case Act(name, arguments):
-                    key = f"{turn.id}/act{len(turn.actions)}"
-                    turn.actions.append(Action(key, turn.id, name, arguments, _last_language(turn)))
-                    self._acts.append(turn.actions[-1])
+                    self._acts.append(turn.act(name, arguments))
                 case Collect() as collect:
                     self.collecting = collect
                 case Transfer() | HangUp() as command:
@@ -408,19 +333,14 @@ class Call:
                 case Remember(memory):
                     self.memory = memory
 
-    def _say(self, turn: Turn, text: str, language: str, *, filler: bool = False) -> None:
-        sentence = Sentence(f"{turn.id}/{turn.numbered}", text, language, filler=filler)
-        turn.numbered += 1
-        turn.sentences.append(sentence)
-        self._known(sentence)
-
     def _turn_filled(self, event: Event) -> None:
         turn, text = self.turns[text_of(event.payload, "turn")], text_of(event.payload, "text")
-        self._say(turn, text, text_of(event.payload, "language"), filler=True)
+        filler = turn.say(text, text_of(event.payload, "language"), filler=True)
+        self._known(filler)
         if not text:
-            turn.sentences[-1].advance(SentenceState.CLEARED)
+            filler.advance(SentenceState.CLEARED)
         elif event.payload.get("handed_over") is True:
-            turn.sentences[-1].advance(SentenceState.HANDED_OVER)
+            filler.advance(SentenceState.HANDED_OVER)
 
     def _speech_continued(self, event: Event) -> None:
         """What is left of a sentence that was cut off is spoken in its place, under a key of its own."""
@@ -429,21 +349,13 @@ class Call:
             return
         turn = self.turns[before.key.rpartition("/")[0]]
         lost = event.payload.get("lost") is True
-        rest = Sentence(f"{before.key}+", text_of(event.payload, "text"), before.language, filler=lost)
-        turn.sentences.insert(turn.sentences.index(before) + 1, rest)
-        self._known(rest)
+        self._known(turn.go_on(before, text_of(event.payload, "text"), filler=lost))
 
     def _acted(self, event: Event) -> None:
         turn = self.turns.get(text_of(event.payload, "turn"))
-        action = (
-            next((each for each in turn.actions if each.key == text_of(event.payload, "key")), None) if turn else None
-        )
-        if action is None:
-            return
-        if event.type is EventType.ACTION_STARTED:
-            action.started_at = action.started_at or event.received_at
-        elif action.outcome is None:
-            action.outcome = _outcome(event.payload)
+        action = turn.action_with(text_of(event.payload, "key")) if turn else None
+        if action is not None:
+            action.report(event)
 
     def _known(self, sentence: Sentence) -> None:
         self._sentences[sentence.key] = sentence
@@ -452,15 +364,8 @@ class Call:
 
     def _turn_closed(self, event: Event) -> None:
         turn = self.turns[text_of(event.payload, "turn")]
-        if turn.outcome is None:
-            turn.outcome = TurnOutcome(text_of(event.payload, "outcome"))
-            turn.closed_at = event.received_at
-            turn.reason = text_of(event.payload, "reason")
-            turn.steps = []
+        if turn.close(event):
             self.quiet_since = _latest(self.quiet_since, event.received_at)
-        if event.payload.get("handed_over") is True:
-            for sentence in turn.sentences:
-                sentence.advance(SentenceState.HANDED_OVER)
 
     def _report(self, event: Event) -> None:
         key = text_of(event.payload, "key")
@@ -474,16 +379,6 @@ class Call:
         if event.type is EventType.PLAYBACK_CLEARED and text_of(event.payload, "reason") in {"", "interrupted"}:
             # The leg may tell of the interruption before the event that caused it is in the journal.
             self.turns[key.rpartition("/")[0]].interrupted = True
-
-
-def _last_language(turn: Turn) -> str:
-    return turn.sentences[-1].language if turn.sentences else ""
-
-
-def _outcome(payload: object) -> ActionOutcome:
-    told = cast("Mapping[str, Json]", payload)
-    data = cast("Mapping[str, Json]", told.get("data") or {})
-    return ActionOutcome(status=ActionStatus(text_of(told, "status")), reason=text_of(told, "reason"), data=data)
 
 
 def _latest(known: datetime | None, other: datetime) -> datetime:
