@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, tzinfo
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
-from orchestrator_calls._actor import Actor, turn_key
 from orchestrator_calls._environment import Environment
-from orchestrator_calls._hosting import Hosting, ended, seen
+from orchestrator_calls._hosting import Hosting, ended
+from orchestrator_calls._intake import Intake
 from orchestrator_calls._mailbox import MailboxFull
-from orchestrator_calls._outcomes import told_with
 from orchestrator_calls._peers import PeersConfig
 from orchestrator_calls._receipt import CallNotFound, Draining, Receipt, TooManyCalls
 from orchestrator_calls.actions import Actions
 from orchestrator_calls.call import Call, fold
 from orchestrator_calls.decide import Policy
-from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, CallState, Event, EventType, Origin, text_of
+from orchestrator_calls.events import TERMINAL, CallState, Event, text_of
 from orchestrator_calls.journal import (
-    CallOfAnotherTenant,
     CallRow,
     Journal,
     JournalUnavailable,
@@ -38,20 +35,15 @@ from orchestrator_calls.notices import Notice
 from orchestrator_calls.phrases import PhraseFor, default_phrase
 from orchestrator_calls.playback import LegPlayer, MediaClosed, MediaSink, Permit, Player, Report
 from orchestrator_calls.responder import Responder
-from orchestrator_kernel.exceptions import ValidationError
 from orchestrator_kernel.ports import Clock, Speech, SpeechUnavailable, SystemClock
 
 __all__ = ["CallNotFound", "CallRuntime", "Draining", "MailboxFull", "PeersConfig", "Receipt", "TooManyCalls"]
 
 logger = logging.getLogger(__name__)
 
-TRUST: Final = 1.0
-"""Seconds until it is asked anew who owns a call, though its owner answered a moment ago."""
-
 STOP_LIMIT: Final = 5.0
 """Seconds that calls have to come to rest when the runtime is stopped; what is under way then is cut off, and nothing is lost."""
 
-T = TypeVar("T")
 LegT = TypeVar("LegT", bound=LegPlayer)
 
 
@@ -122,7 +114,6 @@ class CallRuntime:
         self._max_calls = max_calls
         self._opening: set[str] = set()
         self._legs: set[asyncio.Task[None]] = set()
-        self._work: set[asyncio.Task[object]] = set()
         self._draining = False
         self._env = Environment(
             # What only a shared journal can is asked of it only where there are peers.
@@ -142,6 +133,8 @@ class CallRuntime:
         )
         self._hosting = Hosting(self._env, language, peers)
         self._actors = self._hosting.actors
+        self._intake = Intake(self._env, self._hosting, self._open, self.view)
+        self._work = self._intake.work
 
     # --- life ---------------------------------------------------------------------------------------------------------------
 
@@ -215,117 +208,7 @@ class CallRuntime:
             JournalUnavailable: Nothing was kept.
             Erased: The caller's data was erased during the call; nothing was kept.
         """
-        if event.source == ORCHESTRATOR or Origin.of(event.type) is Origin.ORCHESTRATOR:
-            raise ValidationError(f"{event.type} events are the orchestrator's own", details={"field": "type"})
-        at = self._clock.monotonic()
-        actor = self._actors.get(event.call_id)
-        if actor is None:
-            known = self._hosting.following.known(event.call_id)
-            if known is not None:
-                return await self._trusting(event, known, wait)
-            row = await self._declare(event)
-            if row.state in TERMINAL:
-                return await self._after_the_end(event)
-            actor = await self._hosting.actor(row)
-            if actor is None:
-                return await self._elsewhere(event, row, wait)
-        if actor.call.tenant != event.tenant:
-            raise CallOfAnotherTenant(f"call {event.call_id} belongs to another tenant")
-        actor.mailbox.reserve()
-        if event.type is EventType.SPEECH_STARTED:
-            actor.barge_in(event)
-        # Once the write is on its way it cannot be taken back; so neither can the delivery that follows it.
-        duplicate, kept = await self._unbroken(self._take_in(actor, event, at))
-        return await self._answer(actor, kept, wait, duplicate=duplicate)
-
-    async def _answer(self, actor: Actor, kept: Event, wait: float, *, duplicate: bool) -> Receipt:
-        if not wait or not _opens(kept):
-            return Receipt(kept, actor.call.state, duplicate)
-        if duplicate and actor.call.forgot(kept):
-            return await self._from_journal(kept)
-        deadline = self._clock.monotonic() + wait
-        turn = await actor.waiters.answered(turn_key(kept), wait)
-        if turn is None and actor.waiters.closed:
-            left = deadline - self._clock.monotonic()
-            return replace(await self._answered_by_the_next(actor, kept, left), duplicate=duplicate)
-        outcomes = await actor.outcomes(turn) if turn else ()
-        return Receipt(kept, actor.call.state, duplicate, turn, outcomes, actor.call.channel)
-
-    async def _answered_by_the_next(self, actor: Actor, kept: Event, wait: float) -> Receipt:
-        """The call has gone from this actor: it is over, has moved to another process, or begins anew here."""
-        await actor.gone.wait()
-        row = await self._declare(kept)
-        if row.state in TERMINAL:
-            return await self._from_journal(kept)
-        if wait <= 0 or self._hosting.closed:
-            return Receipt(kept, actor.call.state, duplicate=False)
-        following = await self._hosting.actor(row)
-        if following is None:
-            return await self._elsewhere(kept, row, wait)
-        return await self._answer(following, kept, wait, duplicate=False)
-
-    async def _trusting(self, event: Event, row: CallRow, wait: float) -> Receipt:
-        """The process that answered a moment ago will answer again; if it does not, it is asked for anew who owns the call."""
-        first = min(wait, TRUST)
-        receipt = await self._elsewhere(event, row, first)
-        if receipt.turn is not None or first == wait or not _opens(event):
-            return receipt
-        self._hosting.following.doubt(event.call_id)
-        return replace(await self.submit(event, wait=wait - first), duplicate=receipt.duplicate)
-
-    async def _elsewhere(self, event: Event, row: CallRow, wait: float) -> Receipt:
-        """Another process owns the call: append, and wait for its answer."""
-        self._hosting.following.require_room(event.call_id)
-        [appended] = await self._unbroken(self._journal.append([event], sender=self._hosting.name))
-        kept = appended.event
-        if not wait or not _opens(kept):
-            return Receipt(kept, row.state, appended.duplicate)
-        following = self._hosting.following
-        turn, call = await following.answered(row, kept, turn_key(kept), wait, new=not appended.duplicate)
-        outcomes = await following.outcomes(row, turn, self._env.policy.patience) if turn else ()
-        return Receipt(kept, call.state, appended.duplicate, turn, outcomes, call.channel)
-
-    async def _take_in(self, actor: Actor, event: Event, at: float) -> tuple[bool, Event]:
-        try:
-            [appended] = await self._journal.append([event], sender=self._hosting.name)
-        except BaseException:
-            actor.mailbox.release()
-            actor.not_kept(event)
-            raise
-        if appended.duplicate:
-            actor.mailbox.release()
-            actor.not_kept(event)
-        elif self._actors.get(event.call_id) is actor:
-            actor.deliver(appended.event, at)
-        else:
-            # The actor ended meanwhile. If the call did not, it goes on from the journal, with this event.
-            await self._revive(event.call_id)
-        return appended.duplicate, appended.event
-
-    async def _revive(self, call_id: str) -> None:
-        row = await self._journal.call(call_id)
-        if row is not None and row.state not in TERMINAL and not self._hosting.closed:
-            await self._hosting.actor(row)
-
-    async def _after_the_end(self, event: Event) -> Receipt:
-        [appended] = await self._journal.append([event])
-        receipt = await self._from_journal(appended.event)
-        return replace(receipt, duplicate=appended.duplicate)
-
-    async def _from_journal(self, event: Event) -> Receipt:
-        """The receipt of an event that was taken in long ago."""
-        call = await self.view(event.call_id)
-        turn = call.turn_of(turn_key(event))
-        outcomes = told_with(call, turn, self._env.policy.patience) if turn else ()
-        return Receipt(event, call.state, duplicate=True, turn=turn, outcomes=outcomes, channel=call.channel)
-
-    async def _declare(self, event: Event) -> CallRow:
-        row = await self._journal.call(event.call_id)
-        if row is None:
-            return await self._open(event)
-        if row.tenant != event.tenant:
-            raise CallOfAnotherTenant(f"call {event.call_id} belongs to another tenant")
-        return row
+        return await self._intake.submit(event, wait=wait)
 
     async def _open(self, event: Event) -> CallRow:
         if self._draining:
@@ -342,14 +225,6 @@ class CallRuntime:
         finally:
             self._opening.discard(event.call_id)
         return row
-
-    async def _unbroken(self, work: Coroutine[object, object, T]) -> T:
-        """Run `work` to its end though the one who waits for it is cancelled."""
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-        task.add_done_callback(seen)
-        return await asyncio.shield(task)
 
     # --- looking ------------------------------------------------------------------------------------------------------------
 
@@ -458,8 +333,3 @@ async def _play(player: LegPlayer) -> None:
         await player.run()
     except MediaClosed:
         return
-
-
-def _opens(event: Event) -> bool:
-    """Whether there is an answer to wait for."""
-    return event.is_input or event.type is EventType.CALL_STARTED
