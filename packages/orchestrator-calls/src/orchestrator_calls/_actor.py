@@ -19,16 +19,18 @@ from orchestrator_calls._continuing import pending_orders
 from orchestrator_calls._deeds import Deeds
 from orchestrator_calls._environment import BUSY, GRAIN, Arrived, Environment, Media, Message, Permit, Stop, Wrote
 from orchestrator_calls._keeper import Keeper
+from orchestrator_calls._listing import Listing
 from orchestrator_calls._mailbox import Mailbox
 from orchestrator_calls._outcomes import MARGIN, awaited, told_with
 from orchestrator_calls._sharing import Sharing, SnapshotTimes
 from orchestrator_calls._snapshot import Counts, dump
 from orchestrator_calls._speaking import Speaking, order_message
+from orchestrator_calls._turn_times import TurnTimes
 from orchestrator_calls._waiters import Waiters
-from orchestrator_calls.call import Action, Call, Channel, SentenceState, Turn, TurnOutcome
+from orchestrator_calls.call import Action, Call, SentenceState, Turn, TurnOutcome
 from orchestrator_calls.events import ORCHESTRATOR, TERMINAL, Event, EventType
 from orchestrator_calls.journal import CallRow, Lease, Snapshot
-from orchestrator_calls.notices import ActionEnded, EventKept, GapSeen, StateChanged, TurnTimed
+from orchestrator_calls.notices import ActionEnded, EventKept, GapSeen
 from orchestrator_calls.ordering import Gap, Sequencer
 from orchestrator_calls.phrases import Phrase
 from orchestrator_calls.playback import LegPlayer, Report
@@ -64,10 +66,9 @@ class Actor:
         self._speaking = Speaking(call, environment.voice)
         self._acting = Acting(self.mailbox.post)
         self._keeping = SnapshotTimes()
-        self._since: dict[str, float] = {}
+        self._times = TurnTimes(call, environment.clock, environment.observe)
+        self._listing = Listing(call, row, environment, self._keeper)
         self._timers: dict[str, float] = {}
-        self._marked = row.state, row.caller
-        self._told = row.state
         self._stopped: float | None = None
 
     # --- from the runtime ---------------------------------------------------------------------------------------------------
@@ -212,7 +213,7 @@ class Actor:
             case Permit(key, granted):
                 await self._permit(key, granted)
             case Report():
-                self._timing(message)
+                self._times.reported(message)
                 await self._keep(self._deeds.reported(message))
                 self._speaking.reported(message)
             case Media(player, ended):
@@ -223,7 +224,7 @@ class Actor:
     async def _arrived(self, event: Event, at: float) -> None:
         self._env.observe(EventKept(event))
         if event.is_input:
-            self._since[event.id] = at
+            self._times.came(event.id, at)
         dropped = event.payload.get("num_dropped")
         if isinstance(dropped, int) and dropped > 0:
             self._gap(GapSeen(self.call.id, self.call.tenant, event.source, dropped, "dropped by the provider"))
@@ -287,7 +288,8 @@ class Actor:
                 await asyncio.sleep(0)
                 await self._take_answer()
         self._speaking.settled()
-        await self._tell_state()
+        if await self._listing.update(busy=self._acting.busy):
+            await self._fall_silent()
         self.waiters.resolve()
         if self.lease is not None:
             await self._tell_peers(self.lease)
@@ -348,8 +350,7 @@ class Actor:
     def _ask(self, intent: deciding.Ask) -> bool:
         self._cut_short(intent.turn)
         self._keeper.apply_now_keep_later(self._own(EventType.TURN_OPENED, intent.turn, opening(intent)))
-        since = [self._since.pop(each, None) for each in intent.inputs]
-        self._since[intent.turn] = next((at for at in reversed(since) if at is not None), self._env.clock.monotonic())
+        self._times.opened(intent.turn, intent.inputs)
         self._begin(self.call.turns[intent.turn])
         return True
 
@@ -375,18 +376,7 @@ class Actor:
         begins = self._speaking.ready and not self.call.speaking
         await self._keep(self._deeds.written(written, begins=begins))
         if written.outcome is not None:
-            self._closed(self.call.turns[written.turn])
-
-    def _closed(self, turn: Turn) -> None:
-        if self.call.channel is Channel.ANSWER:
-            since = self._since.pop(turn.id, None)
-            if since is not None:
-                self._timed(turn.id, Channel.ANSWER, self._env.clock.monotonic() - since)
-        elif not turn.sentences:
-            self._since.pop(turn.id, None)
-
-    def _timed(self, turn: str, channel: Channel, seconds: float) -> None:
-        self._env.observe(TurnTimed(self.call.id, self.call.tenant, turn, channel.value, seconds))
+            self._times.closed(self.call.turns[written.turn])
 
     # --- actions ------------------------------------------------------------------------------------------------------------
 
@@ -410,8 +400,8 @@ class Actor:
 
     def _speak(self, intent: deciding.Speak) -> None:
         first = intent.key.endswith("/0")
-        if self._speaking.speak(intent, self._since.get(intent.turn) if first else None):
-            self._since.pop(intent.turn, None)
+        if self._speaking.speak(intent, self._times.since(intent.turn) if first else None):
+            self._times.given(intent.turn)
 
     async def _permit(self, key: str, granted: asyncio.Future[bool]) -> None:
         sentence = self.call.sentence(key)
@@ -426,6 +416,12 @@ class Actor:
         if reports:
             await self._keep([self._report(report) for report in reports])
         return bool(reports)
+
+    async def _fall_silent(self) -> None:
+        """The call is over: nothing more is answered or said."""
+        await self._answering.cancel()
+        await self._clear(self._speaking.stop_all("call over"))
+        self._speaking.end({"type": "bye", "state": self.call.state.value, "reason": self.call.end_reason})
 
     async def _command(self, intent: deciding.Command) -> bool:
         await self._keep(self._deeds.ordered(intent))
@@ -443,34 +439,8 @@ class Actor:
             await self._keep([self._deeds.detached()])
 
     def _report(self, report: Report) -> Event:
-        self._timing(report)
+        self._times.reported(report)
         return self._deeds.report(report)
-
-    def _timing(self, report: Report) -> None:
-        """Tell how long the caller waited for the first frame, if this report knows."""
-        if report.latency_ms is not None:
-            self._timed(report.key.rpartition("/")[0], Channel.MEDIA, report.latency_ms / 1000)
-
-    # --- telling ------------------------------------------------------------------------------------------------------------
-
-    async def _tell_state(self) -> None:
-        """Note in the list of calls, and tell, what changed: the state, or who calls."""
-        state, call = self.call.state, self.call
-        noted, known = self._marked
-        caller = known or (self._env.pseudonym(call.tenant, call.caller) if call.caller else "")
-        # A call is open in the list until its last action has ended: whoever resumes open calls sees to it.
-        listed = noted if state in TERMINAL and self._acting.busy else state
-        if (listed, caller) != self._marked:
-            self._marked = listed, caller
-            await self._keeper.mark(listed, caller)
-        if state is self._told:
-            return
-        before, self._told = self._told, state
-        self._env.observe(StateChanged(call.id, call.tenant, before, state, call.end_reason))
-        if state in TERMINAL:
-            await self._answering.cancel()
-            await self._clear(self._speaking.stop_all("call over"))
-            self._speaking.end({"type": "bye", "state": state.value, "reason": call.end_reason})
 
 
 def turn_key(event: Event) -> str:
