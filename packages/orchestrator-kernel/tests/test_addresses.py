@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator_kernel.addresses import is_public
+from orchestrator_kernel.addresses import is_public, read_address, through_proxies
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,41 @@ def test_an_address_in_disguise_is_as_public_as_itself(address: object) -> None:
     packed = int(address)  # type: ignore[call-overload]
     assert is_public(f"::ffff:{address}") is is_public(str(address))
     assert is_public(f"64:ff9b::{packed >> 16:x}:{packed & 0xFFFF:x}") is is_public(str(address))
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        ("[2001:db8::5]:443", "2001:db8::5"),
+        ("[2001:db8::5]", "2001:db8::5"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("unknown", None),
+        ("", None),
+        ("192.0.2.256", None),
+    ],
+)
+def test_an_address_is_read_without_what_stands_around_it(text: str, address: str | None) -> None:
+    found = read_address(text)
+    assert (None if found is None else str(found)) == address
+
+
+@pytest.mark.parametrize(
+    ("hops", "client", "certain"),
+    [
+        ([], "10.0.0.1", True),
+        (["192.0.2.1"], "192.0.2.1", True),
+        (["spoofed", "192.0.2.1", "10.0.0.2"], "192.0.2.1", True),
+        (["10.0.0.9", "10.0.0.2"], "10.0.0.9", True),
+        (["192.0.2.1", "unknown"], "10.0.0.1", False),
+        (["192.0.2.1", "unknown", "10.0.0.2"], "10.0.0.2", False),
+    ],
+)
+def test_behind_proxies_the_client_is_the_last_hop_that_is_none(hops: list[str], client: str, certain: bool) -> None:
+    trusted = [ip_network("10.0.0.0/8")]
+    found, sure = through_proxies(ip_address("10.0.0.1"), hops, trusted)
+    assert (str(found), sure) == (client, certain)
+    stranger = ip_address("198.51.100.7")
+    assert through_proxies(stranger, hops, trusted) == (stranger, True)

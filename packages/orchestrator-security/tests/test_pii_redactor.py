@@ -274,3 +274,13 @@ def test_what_is_replaced_is_counted_by_kind_and_never_shown():
     redactor.redact({"note": "nothing to see"})
 
     assert told == {"EMAIL": 2, "IP": 1}
+
+
+def test_what_stands_in_the_name_of_a_member_is_redacted_and_no_member_is_lost():
+    redactor = PiiRedactor()
+    redactor.know("c", ["Marianne"])
+
+    told = redactor.redact({"zoe@example.org": 1, "max@example.org": 2, "4111 1111 1111 1111": 3, "user_id": 4})
+
+    assert told == {"[EMAIL]": 1, "[EMAIL] (2)": 2, "[CARD]": 3, "user_id": 4}
+    assert "Marianne" not in json.dumps(redactor.redact({"Marianne": "here"}, call="c"))

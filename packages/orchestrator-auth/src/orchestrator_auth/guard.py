@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from orchestrator_auth._rbac.policy import shown_within
 from orchestrator_auth.audit import Auditor
 from orchestrator_auth.exceptions import AccessDenied, SecondFactorRequired
 from orchestrator_auth.models import ALL_TENANTS, ServiceContext, UserContext, require_permission
@@ -166,8 +167,8 @@ class Guard:
             reason = f"for a {rule.only} only"
             await self.refused(principal, rule.permission, reason, None)
             raise AccessDenied(reason)
-        within, shown = rule.second_factor_within, principal.second_factor_at
-        if within is not None and (shown is None or (self._clock.now() - shown).total_seconds() > within):
+        within = rule.second_factor_within
+        if within is not None and not shown_within(within, principal.second_factor_at, self._clock.now()):
             await self.refused(principal, rule.permission, Reason.SECOND_FACTOR, None)
             raise SecondFactorRequired(Reason.SECOND_FACTOR)
 

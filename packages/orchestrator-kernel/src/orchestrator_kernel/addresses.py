@@ -1,14 +1,22 @@
-"""Whether an address is on the public internet: what a server may ask on a stranger's word (CWE-918).
+"""What an address says: whether it is on the public internet, and whose it is behind proxies.
 
-What the user types: `is_public("169.254.169.254")`, for every address that a name resolved to, right before connecting to that very address.
+What the user types: `is_public("169.254.169.254")`, for every address that a name resolved to, right before connecting to that very address (CWE-918);
+`through_proxies(peer, forwarded.split(","), trusted)` for the one that reached the outermost proxy of one's own.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, TypeAlias
 
-__all__ = ["is_public"]
+__all__ = ["Address", "Network", "is_public", "read_address", "through_proxies"]
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+_PORT: Final = re.compile(r"\A(?:\[([^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5})\Z")
 
 # Reached through a translator (RFC 6052), which leads to the IPv4 address in the last 32 bits.
 _TRANSLATED: Final = tuple(IPv6Network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48"))
@@ -48,3 +56,36 @@ def _embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Addr
     if any(address in network for network in _TRANSLATED) or (int(address) >> 32 == 0 and int(address) > 1):
         found.append(IPv4Address(int(address) & 0xFFFF_FFFF))
     return found
+
+
+def read_address(text: str) -> Address | None:
+    """The address in a text, without port, brackets and zone; an IPv4 address that a dual-stack socket shows as IPv6 is itself. None if there is none."""
+    match = _PORT.match(text)
+    bare = text if match is None else (match.group(1) or match.group(2) or "")
+    try:
+        address = ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+
+
+def through_proxies(peer: Address, hops: Sequence[str], trusted: Sequence[Network]) -> tuple[Address, bool]:
+    """The address that reached the outermost of the trusted proxies, and whether that is certain.
+
+    Each proxy appends who called it, and what a client wrote itself stands before that; so the hops are read from the end, up to and including the first
+    that is no proxy. It is not certain where a hop that would have to be believed is no address: then it is the last one that is known.
+
+    Args:
+        peer: Of the connection.
+        hops: Of `X-Forwarded-For`, first to last.
+        trusted: Where proxies of one's own are.
+    """
+    address = peer
+    for hop in reversed([each.strip() for each in hops if each.strip()]):
+        if not any(address in network for network in trusted):
+            break
+        before = read_address(hop)
+        if before is None:
+            return address, False
+        address = before
+    return address, True

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Seque
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+from orchestrator_kernel.addresses import Network, read_address, through_proxies
 from orchestrator_kernel.ports import Admission, AdmissionDecision, AdmissionRequest
 from orchestrator_resilience._validation import refuse
 from orchestrator_resilience.rate_limit_rules import RateLimitDecision
@@ -30,7 +31,6 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 UNKNOWN_ROUTE = "*"
 
@@ -67,38 +67,16 @@ class RouteTemplates:
 
 
 def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
-    """The address that the request came from, seen through trusted proxies only. IPv6 counts by /64, of which everybody has plenty.
-
-    `X-Forwarded-For` is read from its end: each trusted proxy has appended who it was called by, and what a client wrote itself
-    stands before that.
-    """
+    """The address that the request came from, seen through trusted proxies only. IPv6 counts by /64, of which everybody has plenty."""
     peer = scope.get("client")
-    address = _parse(str(peer[0])) if peer else None
+    address = read_address(str(peer[0])) if peer else None
     if address is None:
         return "unknown"
     forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
-    for hop in reversed(forwarded.split(",") if forwarded else []):
-        if not _is_in(address, trusted):
-            break
-        before = _parse(hop.strip())
-        if before is None:
-            break
-        address = before
+    address, _ = through_proxies(address, forwarded.split(","), trusted)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)
-
-
-def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _is_in(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Sequence[Network]) -> bool:
-    return any(address.version == each.version and address in each for each in networks)
 
 
 class RateLimitMiddleware:

@@ -1,4 +1,4 @@
-"""The headers that tell browsers what they must not do, CORS, and the names a service is known under. Pure ASGI, HTTP and WebSocket.
+"""The headers that tell browsers what they must not do, CORS, the names a service is known under, and the client behind proxies. Pure ASGI, HTTP and WebSocket.
 
 What the user types:
 
@@ -10,6 +10,7 @@ All values are checked when the policy is made, and are bytes from then on. Sour
 Policy, the Fetch standard, RFC 6797.
 """
 
+from orchestrator_security._headers.client import ClientAddress
 from orchestrator_security._headers.csp import ContentSecurityPolicy, inline_hashes, permissions_policy
 from orchestrator_security._headers.middleware import HeadersMiddleware
 from orchestrator_security._headers.origins import (
@@ -24,6 +25,7 @@ from orchestrator_security._headers.reports import CspReports, CspViolation
 
 __all__ = [
     "FINGERPRINTS",
+    "ClientAddress",
     "ContentSecurityPolicy",
     "CorsMiddleware",
     "CorsPolicy",

@@ -52,6 +52,13 @@ GDPR_FIELDS: Final[Mapping[str, Level]] = {
     **dict.fromkeys(
         ("password", "secret", "token", "authorization", "api_key", "cookie", "set_cookie", "private_key"), Level.FULL
     ),
+    **dict.fromkeys(
+        (
+            *("ssn", "national_id", "tax_id", "passport", "passport_number", "driving_licence", "date_of_birth"),
+            *("card", "card_number", "credit_card", "cvv", "iban", "bank_account", "account_number"),
+        ),
+        Level.FULL,
+    ),
     **dict.fromkeys(("room", "room_number", "confirmation_number", "booking_code"), Level.PARTIAL),
     **dict.fromkeys(("session_id", "client_ip", "ip", "ip_address"), Level.HASH),
     **dict.fromkeys(
@@ -223,14 +230,26 @@ class PiiRedactor:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, Mapping):
-            items = cast("Mapping[object, object]", value).items()
-            return cast("Json", {name: self._field(str(name), each, call, depth) for name, each in items})
+            return cast("Json", self._members(cast("Mapping[object, object]", value), call, depth))
         if isinstance(value, list | tuple | set | frozenset):
             return [self._value(each, field, call, depth + 1) for each in cast("Iterable[object]", value)]
         # Numbers, and what loggers are handed besides JSON: dates, errors, bytes. It stays what it is if its text holds nothing.
         text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
         redacted = self._text(text, call, field)
         return cast("Json", value) if redacted == text else redacted
+
+    def _members(self, value: Mapping[object, object], call: str | None, depth: int) -> dict[object, Json]:
+        members: dict[object, Json] = {}
+        for name, each in value.items():
+            shown = name
+            # An identifier can hold nothing that is told by its form, only what is known of a call.
+            if isinstance(name, str) and (call is not None or not name.isidentifier()):
+                shown = base = self._text(name, call)
+                number = 2
+                while shown in members:
+                    shown, number = f"{base} ({number})", number + 1
+            members[shown] = self._field(str(name), each, call, depth)
+        return members
 
     def _field(self, name: str, value: object, call: str | None, depth: int) -> Json:
         level = self._rules.fields.get(field_name(name))

@@ -242,11 +242,16 @@ def _judge(condition: Condition, actor: Actor, tenant: str | None, owner: str | 
         return Reason.SERVICE_ONLY
     if condition.own_resource and owner != actor.id and not (condition.unless and actor.may(condition.unless)):
         return Reason.NOT_OWNER
-    if condition.second_factor_within is not None:
-        shown = actor.second_factor_at
-        if shown is None or now is None or not 0 <= (now - shown).total_seconds() <= condition.second_factor_within:
-            return Reason.SECOND_FACTOR
+    if condition.second_factor_within is not None and not shown_within(
+        condition.second_factor_within, actor.second_factor_at, now
+    ):
+        return Reason.SECOND_FACTOR
     return Reason.ALLOWED
+
+
+def shown_within(seconds: float, shown: datetime | None, now: datetime | None) -> bool:
+    """Whether a second factor was shown in so many seconds until now; one of the future was not."""
+    return shown is not None and now is not None and 0 <= (now - shown).total_seconds() <= seconds
 
 
 def _needs(condition: Condition | None, tenant: str) -> str:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import TypeAlias
 
+from orchestrator_kernel.addresses import Address, Network, read_address, through_proxies
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_kernel.ports import WebhookRefused
 from orchestrator_security._webhooks.urls import with_origin
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
-Address: TypeAlias = IPv4Address | IPv6Address
-_PORT = re.compile(r"\A(?:\[([^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5})\Z")
 _MOST_HOPS = 32
+_UNREADABLE = "the client's address cannot be told: a hop is no IP address"
 _HOST = re.compile(r"[A-Za-z0-9._\[\]:-]{1,255}")
 
 
@@ -49,11 +49,10 @@ class TrustedProxies:
         hops = ",".join(value for name, value in headers if name.lower() == "x-forwarded-for").split(",")
         if len(hops) > _MOST_HOPS:
             raise WebhookRefused(f"X-Forwarded-For has {len(hops)} hops, limit {_MOST_HOPS}")
-        for hop in reversed([each.strip() for each in hops if each.strip()]):
-            address = _address(hop)
-            if not self._trusted(address):
-                break
-        return str(address)
+        client, certain = through_proxies(address, hops, self._networks)
+        if not certain:
+            raise WebhookRefused(_UNREADABLE)
+        return str(client)
 
     def url(self, peer: str, headers: Headers, url: str) -> str:
         """The public URL of a request: `X-Forwarded-Proto` and `-Host` count where a proxy of ours is the peer.
@@ -107,8 +106,8 @@ class AddressRule:
         return client
 
 
-def _networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    found: list[IPv4Network | IPv6Network] = []
+def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    found: list[Network] = []
     for text in texts:
         try:
             found.append(ip_network(text))
@@ -118,15 +117,10 @@ def _networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def _address(text: str) -> Address:
-    match = _PORT.match(text)
-    bare = text if match is None else (match.group(1) or match.group(2) or "")
-    try:
-        address = ip_address(bare)
-    except ValueError:
-        raise WebhookRefused("the client's address cannot be told: a hop is no IP address") from None
-    # `::ffff:192.0.2.1` is how a dual-stack socket shows an IPv4 peer.
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+    address = read_address(text)
+    if address is None:
+        raise WebhookRefused(_UNREADABLE)
+    return address
 
 
 def _single(headers: Headers, name: str) -> str | None:
