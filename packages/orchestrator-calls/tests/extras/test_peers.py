@@ -181,8 +181,8 @@ async def talk(running: Service, call: str, turns: int, pause: float, times: lis
     await running.ask(request(call, turns + 2, "call_ended", reason="caller left"), answered=False)
 
 
-async def round_of_calls(running: Service, name: str, calls: int, turns: int, pause: float, victim: int) -> None:
-    """All calls at once, and one process killed in the middle."""
+async def round_of_calls(running: Service, name: str, calls: int, turns: int, pause: float, victim: int) -> bool:
+    """All calls at once, and one process killed in the middle; whether its times can be judged."""
     times: list[Timed] = []
     killed_at = 0.0
 
@@ -212,9 +212,10 @@ async def round_of_calls(running: Service, name: str, calls: int, turns: int, pa
     await judge(running, names, turns, killed_at, [*before[-2:], *after[-4:]])
     if control > GATE / 4:
         # Where turns take long without a kill, the machine is busy with other things, and the figure says nothing.
-        logger.warning("%s is void: turns take long though nobody was killed", name)
-        return
+        logger.warning("the times of %s are void: turns take long though nobody was killed", name)
+        return False
     assert slowest <= GATE
+    return True
 
 
 async def judge(running: Service, names: list[str], turns: int, killed_at: float, slow: Collection[Timed] = ()) -> None:
@@ -257,10 +258,14 @@ async def test_calls_on_three_processes_go_on_when_one_is_killed(postgres_databa
 async def test_two_hundred_calls_and_twenty_kills(postgres_database, tmp_path):
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(service(postgres_database, tmp_path))
-        for number in range(20):
+        judged = 0
+        for number in range(30):
             victim = random.randrange(3)
-            await round_of_calls(running, f"round{number}", 200, 4, 4.0, victim)
+            judged += await round_of_calls(running, f"round{number}", 200, 4, 4.0, victim)
+            if judged == 20:
+                return
             dead = running.children.pop(victim)
             await dead.process.wait()
             dead.writer.close()
             await running.start()
+    pytest.fail(f"of 30 rounds {judged} could be judged: the machine is busy with other things")

@@ -67,7 +67,13 @@ class LoopCommits:
         return [next(bound if isinstance(work, Bind) else written) for work in works]
 
     async def _transaction(self, connection: AsyncConnection, works: Sequence[Work]) -> list[object]:
-        results = await connection.run_sync(self._batch.run, works)
+        appends = self._batch.only_appends(works)
+        # Where the isolation level is kept by the driver, as asyncpg does, changing it costs nothing.
+        await connection.execution_options(isolation_level="AUTOCOMMIT" if appends else "READ COMMITTED")
+        if appends:
+            results = await connection.run_sync(self._batch.run_at_once, appends)
+        else:
+            results = await connection.run_sync(self._batch.run, works)
         await connection.commit()
         return results
 

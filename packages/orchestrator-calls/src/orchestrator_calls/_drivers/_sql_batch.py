@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, Executable, Insert, String, bindparam, case, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from orchestrator_calls._drivers._server_append import append_at_once
 from orchestrator_calls.events import CallState
 from orchestrator_calls.journal import CallRow, Lease
 from orchestrator_calls.tables import CALL, EVENT, SNAPSHOT, from_micros
@@ -100,6 +101,18 @@ class Batch:
         changed = {"position": save.excluded.position, "payload": save.excluded.payload}
         self._save: Insert = save.on_conflict_do_update(index_elements=["call_id"], set_=changed)
 
+    def only_appends(self, works: Sequence[Work]) -> list[Append]:
+        """All of them, if `run_at_once` can do them: appends, to a server; else nothing."""
+        appends = [work for work in works if isinstance(work, Append)] if self._server else []
+        return appends if len(appends) == len(works) else []
+
+    def run_at_once(self, connection: Connection, works: Sequence[Append]) -> list[object]:
+        """As `run`, in one statement, on a connection that commits each."""
+        owners, new = append_at_once(connection, works, channel=channel(""), process=self._process)
+        held = [work for work in works if _holds(work.lease, owners)]
+        positions = _outcomes(connection, [row for work in held for row in work.rows], new)
+        return [list(islice(positions, len(work.rows))) if _holds(work.lease, owners) else None for work in works]
+
     def run(self, connection: Connection, works: Sequence[Work]) -> list[object]:
         """The result of each write, in their order; the caller commits."""
         binds = [work.values for work in works if isinstance(work, Bind)]
@@ -156,10 +169,7 @@ class Batch:
             self._insert_event.returning(EVENT.c.tenant, EVENT.c.event_id, EVENT.c.position), rows
         )
         new: dict[Key, int] = {(tenant, event_id): position for tenant, event_id, position in inserted}
-        keys: list[Key] = [(row["tenant"], row["event_id"]) for row in rows]
-        known = {**_positions(connection, [key for key in keys if key not in new]), **new}
-        for key in keys:
-            yield known[key], new.pop(key, None) is None
+        return _outcomes(connection, rows, new)
 
     def _result(
         self,
@@ -204,6 +214,14 @@ def channel(owner: str) -> str:
 
 def _holds(lease: Lease | None, owners: Owners) -> bool:
     return lease is None or owners.get(lease.call_id) == (lease.owner, lease.epoch)
+
+
+def _outcomes(connection: Connection, rows: Sequence[Values], new: dict[Key, int]) -> Iterator[tuple[int, bool]]:
+    """Position and duplicate of each row, in their order, when those in `new` were not there yet."""
+    keys: list[Key] = [(row["tenant"], row["event_id"]) for row in rows]
+    known = {**_positions(connection, [key for key in keys if key not in new]), **new}
+    for key in keys:
+        yield known[key], new.pop(key, None) is None
 
 
 def _mark(connection: Connection, work: Mark) -> int:

@@ -81,6 +81,7 @@ class SharedJournalContract(JournalContract):
         async with self.opened() as journal:
             await journal.bind("t1", "c1")
             leases = [await journal.claim("c1", "p0", force=True)]
+            fenced = list[Lease]()
 
             async def write(name: str) -> None:
                 for number in range(15):
@@ -89,15 +90,18 @@ class SharedJournalContract(JournalContract):
                     try:
                         await journal.append([own(f"{lease.epoch}-{name}-{number}")], lease=lease)
                     except Fenced:
-                        assert lease != leases[-1]
+                        fenced.append(lease)
 
             async def steal() -> None:
                 await asyncio.sleep(0.01)
                 leases.append(await journal.claim("c1", "p1", force=True))
 
             await asyncio.gather(write("old"), write("new"), steal(), write("new"), write("old"))
+            await write("old")
             epochs = [int(event.id.partition("-")[0]) for event in await journal.read("c1")]
             assert epochs == sorted(epochs)
+            assert set(fenced) <= {leases[0]}
+            assert fenced
 
     async def test_a_fenced_write_does_not_spoil_the_others_of_its_moment(self) -> None:
         async with self.opened() as journal:
