@@ -24,6 +24,7 @@ from scripts import (  # noqa: E402
     workspace,
 )
 from scripts.steps import (  # noqa: E402
+    LANES,
     STATE,
     WHEELS,
     build_wheels,
@@ -159,9 +160,9 @@ def wheel(session: nox.Session) -> None:
         tests = str(member.folder / "tests")
         program = str(python.parent / "pytest")
         quick = ["-m", "not slow and not soak"]  # the session `tests` runs the slow ones, on the same code
-        pytest(session, member.short, tests, f"--ignore={tests}/extras", *quick, program=program)
+        pytest(session, member.short, tests, f"--ignore={tests}/extras", *quick, program=program, at_end=True)
 
-    for_each(session, selected(session, services=False), check)
+    for_each(session, selected(session, services=False), check, lanes=LANES)
 
 
 @nox.session
@@ -203,13 +204,16 @@ def tests(session: nox.Session) -> None:
     """All tests of each package, with all extras and real servers; without names, those of the workspace's own scripts too."""
     sync(session, "test", "demo", "imports")
 
+    members = selected(session)
+    alone = len(members) == 1
+
     def check(member: workspace.Member) -> None:
-        pytest(session, member.short, str(member.folder / "tests"))
+        pytest(session, member.short, str(member.folder / "tests"), at_end=not alone)
 
     if not session.posargs:
         session.log("── scripts")
         pytest(session, "scripts", "scripts/tests")
-    for_each(session, selected(session), check)
+    for_each(session, members, check, lanes=1 if alone else LANES)
 
 
 @nox.session

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -17,8 +19,12 @@ REPORTS = STATE / "reports"
 WHEELS = STATE / "wheels"
 LOCKED_VERSIONS = STATE / "constraints.txt"
 
+LANES = 2
+"""How many packages are tested at once: most of the time a test waits for something other than the processor."""
+
 _done: set[str] = set()
 """What this run has prepared already."""
+_preparing = threading.Lock()
 
 
 def sync(session: nox.Session, *groups: str) -> None:
@@ -54,33 +60,73 @@ def having(session: nox.Session, folder: str) -> list[workspace.Member]:
 
 
 def for_each(
-    session: nox.Session, members: Sequence[workspace.Member], work: Callable[[workspace.Member], None]
+    session: nox.Session,
+    members: Sequence[workspace.Member],
+    work: Callable[[workspace.Member], None],
+    *,
+    lanes: int = 1,
 ) -> None:
-    """Do the work for every member, then fail if it failed for any."""
+    """Do the work for every member, then fail if it failed for any.
+
+    Args:
+        session: Whose work it is.
+        members: In the order in which they are begun; with lanes, services first, which take longest.
+        work: What to do; with lanes, what it runs should be silent, and log its output at its end.
+        lanes: How many members are worked on at once.
+    """
     failed: list[str] = []
-    for member in members:
+
+    def one(member: workspace.Member) -> None:
         session.log(f"── {member.short}")
         try:
             work(member)
         except CommandFailed:
             failed.append(member.short)
+
+    with ThreadPoolExecutor(lanes) as pool:
+        ordered = sorted(members, key=lambda member: not member.is_service) if lanes > 1 else members
+        for done in [pool.submit(one, member) for member in ordered]:
+            done.result()
     if failed:
-        session.error(f"failed for {', '.join(failed)}")
+        session.error(f"failed for {', '.join(sorted(failed))}")
 
 
 def pytest(
-    session: nox.Session, report: str, *arguments: str, program: str = "pytest", may_be_empty: bool = False
+    session: nox.Session,
+    report: str,
+    *arguments: str,
+    program: str = "pytest",
+    may_be_empty: bool = False,
+    at_end: bool = False,
 ) -> None:
-    """Run pytest, keep its report, and fail on a skipped test as on a failed one."""
-    if session.name not in _done:
-        # Those of other sessions stay: a run may have two parts.
-        for old in REPORTS.glob(f"{session.name}.*.xml"):
-            old.unlink()
-        _done.add(session.name)
+    """Run pytest, keep its report, and fail on a skipped test as on a failed one.
+
+    Args:
+        session: Whose.
+        report: Names it.
+        arguments: Of pytest.
+        program: Another pytest than that of the session's environment.
+        may_be_empty: Whether it is right that no test is selected.
+        at_end: Show the output at the end and in one piece, as several runs at once need it.
+    """
+    with _preparing:
+        if session.name not in _done:
+            # Those of other sessions stay: a run may have two parts.
+            for old in REPORTS.glob(f"{session.name}.*.xml"):
+                old.unlink()
+            _done.add(session.name)
     file = REPORTS / f"{session.name}.{report}.xml"
     nothing_collected = [5] if may_be_empty else []
     command = [program, "-q", f"--junitxml={file}", "-o", "junit_family=xunit2", *arguments]
-    session.run(*command, external=program != "pytest", success_codes=[0, *nothing_collected], env={"PY_COLORS": "0"})
+    output = session.run(
+        *command,
+        external=program != "pytest",
+        success_codes=[0, *nothing_collected],
+        env={"PY_COLORS": "0"},
+        silent=at_end,
+    )
+    if at_end:
+        session.log(f"── {report}, done\n{output}")
     skipped = reports.read_report(file).skipped
     if skipped:
         session.warn(f"{skipped} tests were skipped: run them or deselect them")

@@ -1,14 +1,16 @@
-"""Calls on three processes behind a round robin, one of which is killed: every call goes on, nothing is doubled, nothing lost."""
+"""Calls on three processes behind a round robin, one of which is killed, stopped or cut off: every call goes on, nothing is doubled, nothing lost."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import random
+import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 from calls_databases import database, helpers_importable, journal
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from orchestrator_calls.call import fold
@@ -31,6 +34,10 @@ LEASE = 1.0
 GATE = 2.0
 """Seconds of the slowest hundredth of turns while calls are taken over."""
 RETRY = 0.05
+PATIENCE = 1.0
+"""Seconds after which the balancer asks another process than one that is stopped."""
+LONGEST = 15.0
+"""Seconds that a turn may take when one process after the other is stopped."""
 GREETING = "Good evening, this is the desk."
 
 pytestmark = pytest.mark.server
@@ -52,15 +59,67 @@ class Timed:
 
 
 @dataclass
+class Line:
+    """Between one process and the database; nothing is lost on it, and nothing passes while it is not `open`."""
+
+    host: str
+    port: int
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    carrying: set[asyncio.Task[None]] = field(default_factory=set)
+    server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """Its own port."""
+        self.open.set()
+        self.server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        return int(self.server.sockets[0].getsockname()[1])
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        carrying = asyncio.current_task()
+        assert carrying is not None
+        self.carrying.add(carrying)
+        beyond, onwards = await asyncio.open_connection(self.host, self.port)
+        try:
+            async with asyncio.TaskGroup() as ways:
+                ways.create_task(self._carry(reader, onwards))
+                ways.create_task(self._carry(beyond, writer))
+        except* ConnectionError:
+            pass
+        finally:
+            for each in (writer, onwards):
+                each.close()
+                with suppress(ConnectionError):
+                    await each.wait_closed()
+            self.carrying.discard(carrying)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            await self.open.wait()
+            writer.write(data)
+            await writer.drain()
+        raise ConnectionResetError
+
+    async def stop(self) -> None:
+        assert self.server is not None
+        self.server.close()
+        self.open.set()
+        # The process has ended, and with it what it was connected to.
+        if self.carrying:
+            await asyncio.wait(self.carrying)
+
+
+@dataclass
 class Child:
     """A connection to one process."""
 
     name: str
+    line: Line
     process: asyncio.subprocess.Process
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     waiting: dict[str, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     listening: asyncio.Task[None] | None = None
+    away: bool = False
 
     async def listen(self) -> None:
         with suppress(ConnectionError):
@@ -95,20 +154,43 @@ class Service:
     async def start(self) -> None:
         self.started += 1
         name = f"p{self.started}"
+        url = make_url(self.url)
+        line = Line(url.host or "127.0.0.1", url.port or 5432)
+        through = url.set(host="127.0.0.1", port=await line.start()).render_as_string(hide_password=False)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(CHILD), self.url, str(self.folder), name, str(LEASE)),
+            *(sys.executable, str(CHILD), through, str(self.folder), name, str(LEASE)),
             stdout=asyncio.subprocess.PIPE,
             env=helpers_importable(),
         )
         assert process.stdout is not None
         port = int(await process.stdout.readline())
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        child = Child(name, process, reader, writer)
+        child = Child(name, line, process, reader, writer)
         child.listening = asyncio.create_task(child.listen())
         self.children.append(child)
 
     def kill(self, victim: Child) -> None:
         victim.process.kill()
+
+    async def stun(self, victim: Child, seconds: float) -> None:
+        """Stop it for longer than its lease: others take its calls over, and then it goes on as if it owned them still."""
+        victim.process.send_signal(signal.SIGSTOP)
+        victim.away = True
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            victim.process.send_signal(signal.SIGCONT)
+            victim.away = False
+
+    async def cut_off(self, victim: Child, seconds: float) -> None:
+        """Hold back all between it and the database, for longer than its lease; then it arrives, late."""
+        victim.line.open.clear()
+        victim.away = True
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            victim.line.open.set()
+            victim.away = False
 
     async def stop(self) -> None:
         for child in self.children:
@@ -116,6 +198,7 @@ class Service:
                 child.process.kill()
             await child.process.wait()
             child.writer.close()
+            await child.line.stop()
             if child.listening is not None:
                 await child.listening
 
@@ -126,8 +209,10 @@ class Service:
             self.turn += 1
             child = alive[self.turn % len(alive)]
             try:
-                told = await child.ask(request)
-            except (ConnectionError, BrokenPipeError):
+                # One that is stopped has what was sent to it, and answers it late.
+                async with asyncio.timeout(PATIENCE if child.away else None):
+                    told = await asyncio.shield(child.ask(request))
+            except (ConnectionError, BrokenPipeError, TimeoutError):
                 await asyncio.sleep(RETRY)
                 continue
             if told.get("said") is not None or not (answered or "error" in told):
@@ -218,6 +303,31 @@ async def round_of_calls(running: Service, name: str, calls: int, turns: int, pa
     return True
 
 
+Harm = Callable[[Service, Child, float], Awaitable[None]]
+
+
+async def rounds_of(harm: Harm, running: Service, calls: int, turns: int, pause: float) -> None:
+    """All calls at once, and each process in turn harmed for longer than its lease, until the calls are over."""
+    times: list[Timed] = []
+    names = [f"call-{number}" for number in range(calls)]
+
+    async def one_after_the_other() -> None:
+        for victim in itertools.cycle(running.children):
+            await harm(running, victim, random.uniform(1.2, 2.5) * LEASE)
+            await asyncio.sleep(LEASE)
+
+    async with asyncio.TaskGroup() as tasks:
+        harming = tasks.create_task(one_after_the_other())
+        async with asyncio.TaskGroup() as talking:
+            for each in names:
+                talking.create_task(talk(running, each, turns, pause, times))
+        harming.cancel()
+    longest = max(each.seconds for each in times)
+    logger.info("slowest turn %.3f s", longest)
+    assert longest <= LONGEST
+    await judge(running, names, turns, 0.0)
+
+
 async def judge(running: Service, names: list[str], turns: int, killed_at: float, slow: Collection[Timed] = ()) -> None:
     """What the journal says of each call, and where the time of slow turns went."""
     keys = create_async_engine(running.url)
@@ -254,8 +364,24 @@ async def test_calls_on_three_processes_go_on_when_one_is_killed(postgres_databa
         await round_of_calls(running, "calls", 30, 8, 0.7, random.randrange(3))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", [Service.stun, Service.cut_off])
+async def test_calls_on_three_processes_go_on_when_one_is_away_for_longer_than_its_lease(
+    harm, postgres_database, tmp_path
+):
+    async with service(postgres_database, tmp_path) as running:
+        await rounds_of(harm, running, 20, 4, 1.5)
+
+
 @pytest.mark.soak
-async def test_two_hundred_calls_and_twenty_kills(postgres_database, tmp_path):
+@pytest.mark.parametrize("harm", [Service.stun, Service.cut_off])
+async def test_two_hundred_calls_while_one_process_after_the_other_is_away(harm, postgres_database, tmp_path):
+    async with service(postgres_database, tmp_path) as running:
+        await rounds_of(harm, running, 200, 30, 4.0)
+
+
+@pytest.mark.soak
+async def test_two_hundred_calls_and_calls_and_twenty_kills(postgres_database, tmp_path):
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(service(postgres_database, tmp_path))
         judged = 0
@@ -267,5 +393,6 @@ async def test_two_hundred_calls_and_twenty_kills(postgres_database, tmp_path):
             dead = running.children.pop(victim)
             await dead.process.wait()
             dead.writer.close()
+            await dead.line.stop()
             await running.start()
     pytest.fail(f"of 30 rounds {judged} could be judged: the machine is busy with other things")
