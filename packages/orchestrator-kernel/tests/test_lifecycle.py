@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
-from orchestrator_kernel.lifecycle import Lifecycle, StartFailed, StopFailed
+from orchestrator_kernel.lifecycle import Lifecycle, StartFailed, StopFailed, done_before
 from orchestrator_kernel.virtual_time import run
 
 
@@ -185,6 +185,74 @@ def test_a_cancelled_stop_still_stops_the_rest(caplog):
     run(scenario())
     assert trace.steps == ["c", "b", "a"]
     assert "stop failed" in caplog.text, "an error must not vanish behind the cancellation"
+
+
+# --- work in rounds -----------------------------------------------------------------------------------------------------------
+
+
+class Work:
+    """Something that takes a while; remembers how it ended."""
+
+    def __init__(self, seconds: float, error: Exception | None = None):
+        self.seconds, self.error, self.ended = seconds, error, ""
+
+    async def do(self):
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.5)  # tidies up
+            self.ended = "cut off"
+            raise
+        self.ended = "done"
+        if self.error is not None:
+            raise self.error
+
+
+def test_work_is_done_unless_it_is_stopped_first():
+    async def main():
+        stopping, work = asyncio.Event(), Work(5)
+        assert await done_before(stopping, work.do())
+        assert work.ended == "done"
+        asyncio.get_running_loop().call_later(2, stopping.set)
+        work = Work(5)
+        began = asyncio.get_running_loop().time()
+        assert not await done_before(stopping, work.do())
+        # Nothing of it runs any more: its tidying up was waited for.
+        assert (work.ended, asyncio.get_running_loop().time() - began) == ("cut off", 2.5)
+        assert len(asyncio.all_tasks()) == 1
+
+    run(main())
+
+
+def test_what_the_work_raises_is_raised():
+    async def main():
+        stopping = asyncio.Event()
+        with pytest.raises(ValueError, match="broken"):
+            await done_before(stopping, Work(1, ValueError("broken")).do())
+        stopping.set()
+        with pytest.raises(ValueError, match="at once"):
+            await done_before(stopping, _fails_at_once())
+        assert len(asyncio.all_tasks()) == 1
+
+    run(main())
+
+
+async def _fails_at_once():
+    raise ValueError("at once")
+
+
+def test_who_waits_for_work_may_be_cancelled_and_the_work_ends_too():
+    async def main():
+        work = Work(100)
+        waiting = asyncio.create_task(done_before(asyncio.Event(), work.do()))
+        await asyncio.sleep(1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert work.ended == "cut off"
+        assert len(asyncio.all_tasks()) == 1
+
+    run(main())
 
 
 def test_what_runs_is_not_started_again():

@@ -5,32 +5,27 @@ What the user types: `SqlRecords(create_async_engine("sqlite+aiosqlite:///auth.d
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Row, Table, and_, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import ColumnElement, Row, and_, delete, select, update
 
 from orchestrator_auth._jwt.revocation import Changes, Revocation, RevocationKind
 from orchestrator_auth._schema import METADATA, RECORDS, REVOCATION_CLOCK, REVOCATIONS
 from orchestrator_auth.exceptions import AuthStoreFailed
 from orchestrator_auth.records import Record
-from orchestrator_kernel.exceptions import ConfigurationError
+from orchestrator_kernel.sql import SqlStore, row_count
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 __all__ = ["METADATA", "SqlRecords", "SqlRevocations"]
 
-_Insert = sqlite.Insert | postgresql.Insert
-_INSERTS: Final[Mapping[str, Callable[[Table], _Insert]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _CLOCK: Final = "revocations"
 
 
-class _Database:
+class _Database(SqlStore):
     """Connections whose every failure is `AuthStoreFailed`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -39,29 +34,7 @@ class _Database:
         Raises:
             ConfigurationError: It is neither for SQLite nor for PostgreSQL.
         """
-        if engine.dialect.name not in _INSERTS:
-            raise ConfigurationError(f"this store works on {' and '.join(_INSERTS)}, not {engine.dialect.name}")
-        self._engine = engine
-        self._insert = _INSERTS[engine.dialect.name]
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
-        async with self._connection() as connection, connection.begin():
-            yield connection
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
-        message = "The database of users and sessions failed, or its tables are missing (run the migrations of orchestrator-auth)."
-        try:
-            async with self._engine.connect() as connection:
-                yield connection
-        except DBAPIError as error:
-            # The driver's own error; SQLAlchemy's would put hashes, as parameters, into tracebacks.
-            raise AuthStoreFailed(message) from error.orig
-        except SQLAlchemyError as error:
-            raise AuthStoreFailed(f"{message} {type(error).__name__}") from None
-        except OSError as error:  # asyncpg's refused connection
-            raise AuthStoreFailed(message) from error
+        super().__init__(engine, what="users and sessions", package="orchestrator-auth", failed=AuthStoreFailed)
 
 
 class SqlRecords(_Database):
@@ -93,7 +66,7 @@ class SqlRecords(_Database):
             "body": record.body,
         }
         async with self._transaction() as connection:
-            return _count(await connection.execute(self._insert(RECORDS).values(row).on_conflict_do_nothing())) == 1
+            return row_count(await connection.execute(self._insert(RECORDS).values(row).on_conflict_do_nothing())) == 1
 
     async def replace(self, record: Record) -> bool:
         statement = (
@@ -102,15 +75,15 @@ class SqlRecords(_Database):
             .values(version=record.version + 1, expires_at=_utc(record.expires_at), body=record.body)
         )
         async with self._transaction() as connection:
-            return _count(await connection.execute(statement)) == 1
+            return row_count(await connection.execute(statement)) == 1
 
     async def remove(self, kind: str, id: str) -> bool:  # noqa: A002
         async with self._transaction() as connection:
-            return _count(await connection.execute(delete(RECORDS).where(_is(kind, id)))) == 1
+            return row_count(await connection.execute(delete(RECORDS).where(_is(kind, id)))) == 1
 
     async def purge(self, now: datetime) -> int:
         async with self._transaction() as connection:
-            return _count(await connection.execute(delete(RECORDS).where(RECORDS.c.expires_at <= _utc(now))))
+            return row_count(await connection.execute(delete(RECORDS).where(RECORDS.c.expires_at <= _utc(now))))
 
     async def _one(self, condition: ColumnElement[bool]) -> Record | None:
         async with self._connection() as connection:
@@ -166,10 +139,6 @@ class SqlRevocations(_Database):
 
 def _is(kind: str, record_id: str) -> ColumnElement[bool]:
     return and_(RECORDS.c.kind == kind, RECORDS.c.id == record_id)
-
-
-def _count(result: object) -> int:
-    return cast("CursorResult[Any]", result).rowcount
 
 
 def _utc(instant: datetime | None) -> datetime | None:

@@ -175,5 +175,5 @@ def test_another_database_is_refused() -> None:
         class dialect:  # noqa: N801 - as SQLAlchemy has it
             name = "mysql"
 
-    with pytest.raises(ConfigurationError, match="sqlite and postgresql"):
+    with pytest.raises(ConfigurationError, match="sqlite or postgresql"):
         SqlRecords(Engine())  # type: ignore[arg-type]

@@ -6,15 +6,19 @@ What the user types: `is_public("169.254.169.254")`, for every address that a na
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+import socket
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias
 
-__all__ = ["Address", "Network", "is_public", "read_address", "through_proxies"]
+__all__ = ["Address", "Network", "Resolve", "is_public", "read_address", "resolve", "through_proxies"]
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+"""The addresses of a host, for a port. Raises OSError when it has none."""
 
 _PORT: Final = re.compile(r"\A(?:\[([^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5})\Z")
 
@@ -56,6 +60,17 @@ def _embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Addr
     if any(address in network for network in _TRANSLATED) or (int(address) >> 32 == 0 and int(address) > 1):
         found.append(IPv4Address(int(address) & 0xFFFF_FFFF))
     return found
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """The addresses that this machine knows of a host, each once.
+
+    Raises:
+        OSError: It has none.
+        UnicodeError: It is no name.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 def read_address(text: str) -> Address | None:

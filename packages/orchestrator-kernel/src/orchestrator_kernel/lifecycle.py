@@ -3,14 +3,15 @@
 What the user types: `lifecycle.add("journal", start=journal.open, stop=journal.close, requires=["database"])` for each part, then
 `async with lifecycle:`. The pure part is the order (a topological sort that keeps the order of `add`). The shell runs each step
 within its time limit: a failed start unwinds what had started, a failed stop never skips the rest, and all errors come back as one
-group. `drain` asks the parts to finish what runs and take nothing new.
+group. `drain` asks the parts to finish what runs and take nothing new. A part that works in rounds waits between them with
+`await done_before(stopping, clock.sleep(60))`, so that whoever stops it need not wait for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from types import TracebackType
@@ -18,7 +19,7 @@ from typing import Self
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 
-__all__ = ["Component", "Lifecycle", "StartFailed", "StopFailed"]
+__all__ = ["Component", "Lifecycle", "StartFailed", "StopFailed", "done_before"]
 
 logger = logging.getLogger(__name__)
 
@@ -209,6 +210,25 @@ class Lifecycle:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+async def done_before(stopping: asyncio.Event, work: Coroutine[object, object, object]) -> bool:
+    """Do `work`, unless `stopping` is set first: then it is cut off.
+
+    Returns:
+        Whether it was done; what it raises is raised here. Nothing of it runs any more when this returns, cancelled or not.
+    """
+    task, stop = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+            return True
+        return False
+    finally:
+        for each in (task, stop):
+            each.cancel()
+        await asyncio.gather(task, stop, return_exceptions=True)
 
 
 async def _within(step: Step | None, limit: float, name: str, verb: str) -> None:

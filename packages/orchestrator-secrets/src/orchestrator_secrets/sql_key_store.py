@@ -11,16 +11,14 @@ versions until they are vacuumed and overwritten, and its log longer; what lies 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, CursorResult, Row, Table, and_, bindparam, delete, event, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, event, select, update
 
-from orchestrator_kernel.exceptions import ConfigurationError, DatabaseError
+from orchestrator_kernel.exceptions import DatabaseError
+from orchestrator_kernel.sql import SqlStore, row_count
 from orchestrator_secrets._schema import DATA_KEYS, METADATA, SUBJECTS
 from orchestrator_secrets.key_store import DataKey, Wrapped, subject_erased
 
@@ -33,8 +31,6 @@ __all__ = ["METADATA", "KeyStoreFailed", "SqlKeyStore"]
 
 logger = logging.getLogger(__name__)
 
-_Insert = sqlite.Insert | postgresql.Insert
-_INSERTS: Mapping[str, Callable[[Table], _Insert]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _IDS_PER_QUERY = 200
 # Built once: building it costs as much as running it.
 _BY_IDS = select(DATA_KEYS).where(DATA_KEYS.c.id.in_(bindparam("ids", expanding=True)))
@@ -47,7 +43,7 @@ class KeyStoreFailed(DatabaseError):
     default_code = "key_store_failed"
 
 
-class SqlKeyStore:
+class SqlKeyStore(SqlStore):
     """A `KeyStore` in two tables, `secrets_subjects` and `secrets_data_keys`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -56,12 +52,8 @@ class SqlKeyStore:
         Raises:
             ConfigurationError: It is neither for SQLite nor for PostgreSQL.
         """
-        if engine.dialect.name not in _INSERTS:
-            raise ConfigurationError(f"the key store works on {' and '.join(_INSERTS)}, not {engine.dialect.name}")
-        self._engine = engine
-        self._insert = _INSERTS[engine.dialect.name]
-        self._sqlite = engine.dialect.name == "sqlite"
-        if self._sqlite:
+        super().__init__(engine, what="the key store", package="orchestrator-secrets", failed=KeyStoreFailed)
+        if self._on_sqlite:
             event.listen(engine.sync_engine, "checkout", _harden)
 
     async def get(self, key_ids: Collection[bytes]) -> Mapping[bytes, DataKey]:
@@ -92,7 +84,7 @@ class SqlKeyStore:
         more = DATA_KEYS.c.reserved + uses
         statement = update(DATA_KEYS).where(DATA_KEYS.c.id == key_id, more <= limit).values(reserved=more)
         async with self._transaction() as connection:
-            return _count(await connection.execute(statement)) == 1
+            return row_count(await connection.execute(statement)) == 1
 
     async def rewrap(self, changes: Collection[tuple[DataKey, Wrapped]]) -> int:
         count = 0
@@ -103,7 +95,7 @@ class SqlKeyStore:
                     .where(DATA_KEYS.c.id == key.id, DATA_KEYS.c.wrapped == key.wrapped.data)
                     .values(master_key_id=wrapped.master_key_id, wrapped=wrapped.data)
                 )
-                count += _count(await connection.execute(statement))
+                count += row_count(await connection.execute(statement))
         return count
 
     async def wrapped_otherwise(self, master_key_id: str, *, after: bytes, limit: int) -> Sequence[DataKey]:
@@ -127,7 +119,7 @@ class SqlKeyStore:
         )
         async with self._transaction() as connection:
             await connection.execute(tombstone)
-            count = _count(await connection.execute(delete(DATA_KEYS).where(_of(DATA_KEYS.c, tenant, subject))))
+            count = row_count(await connection.execute(delete(DATA_KEYS).where(_of(DATA_KEYS.c, tenant, subject))))
         if count and not await self.scrub():
             logger.warning("deleted keys remain in the write-ahead log until the next scrub, because somebody reads")
         return count > 0
@@ -137,7 +129,7 @@ class SqlKeyStore:
 
         `destroy` does it each time. On PostgreSQL there is nothing to do here, and the answer is true.
         """
-        if not self._sqlite:
+        if not self._on_sqlite:
             return True
         async with self._connection() as connection:
             driver = await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -150,27 +142,6 @@ class SqlKeyStore:
                 return int(result.one()[0]) == 0
             finally:
                 await driver.exec_driver_sql(f"PRAGMA busy_timeout = {usual}")
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
-        async with self._connection() as connection, connection.begin():
-            yield connection
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
-        message = (
-            "The key store's database failed, or its tables are missing (run the migrations of orchestrator-secrets)."
-        )
-        try:
-            async with self._engine.connect() as connection:
-                yield connection
-        except DBAPIError as error:
-            # The driver's own error; SQLAlchemy's would put wrapped keys, as parameters, into tracebacks.
-            raise KeyStoreFailed(message) from error.orig
-        except SQLAlchemyError as error:
-            raise KeyStoreFailed(f"{message} {type(error).__name__}") from None
-        except OSError as error:
-            raise KeyStoreFailed(message) from error
 
 
 async def _newest(connection: AsyncConnection, tenant: str, subject: str, *, lock: bool) -> DataKey | None:
@@ -187,10 +158,6 @@ async def _newest(connection: AsyncConnection, tenant: str, subject: str, *, loc
 
 def _of(columns: Any, tenant: str, subject: str) -> ColumnElement[bool]:
     return and_(columns.tenant == tenant, columns.subject == subject)
-
-
-def _count(result: object) -> int:
-    return cast("CursorResult[Any]", result).rowcount
 
 
 def _row(key: DataKey) -> dict[str, object]:

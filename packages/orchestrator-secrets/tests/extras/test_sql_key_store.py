@@ -230,7 +230,7 @@ def test_other_databases_are_refused() -> None:
     class Engine:
         dialect = Dialect
 
-    with pytest.raises(ConfigurationError, match="sqlite and postgresql, not mysql"):
+    with pytest.raises(ConfigurationError, match="sqlite or postgresql, not in mysql"):
         SqlKeyStore(Engine())
 
 

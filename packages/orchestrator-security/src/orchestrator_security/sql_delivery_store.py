@@ -5,16 +5,14 @@ What the user types: `SqlDeliveryStore(create_async_engine("sqlite+aiosqlite:///
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING
 
-from sqlalchemy import CursorResult, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import delete, select
 
-from orchestrator_kernel.exceptions import ConfigurationError, DatabaseError
+from orchestrator_kernel.exceptions import DatabaseError
+from orchestrator_kernel.sql import SqlStore, row_count
 from orchestrator_security.delivery_store import unix_second
 from orchestrator_security.tables import DELIVERIES
 
@@ -23,11 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SqlDeliveryStore"]
 
-_Insert = sqlite.Insert | postgresql.Insert
-_INSERTS: Mapping[str, Callable[[Table], _Insert]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
-
-class SqlDeliveryStore:
+class SqlDeliveryStore(SqlStore):
     """A `DeliveryStore` shared by every process that uses the database."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -36,10 +31,8 @@ class SqlDeliveryStore:
         Raises:
             ConfigurationError: It is neither for SQLite nor for PostgreSQL.
         """
-        if engine.dialect.name not in _INSERTS:
-            raise ConfigurationError(f"the delivery store works on {' and '.join(_INSERTS)}, not {engine.dialect.name}")
-        self._engine = engine
-        self._insert = _INSERTS[engine.dialect.name]
+        failed = partial(DatabaseError, code="delivery_store_failed")
+        super().__init__(engine, what="deliveries", package="orchestrator-security", failed=failed)
 
     async def accept(self, digest: bytes, *, now: datetime, expires_at: datetime) -> bool:
         async with self._transaction() as connection:
@@ -63,7 +56,7 @@ class SqlDeliveryStore:
             set_={"expires_at": row["expires_at"]},
             where=DELIVERIES.c.expires_at <= int(now.timestamp()),
         )
-        return _count(await connection.execute(statement)) == 1
+        return row_count(await connection.execute(statement)) == 1
 
     async def forget(self, digest: bytes) -> None:
         async with self._transaction() as connection:
@@ -73,19 +66,4 @@ class SqlDeliveryStore:
         """Delete up to `limit` deliveries that expired before `now`; how many they were. For a housekeeping task."""
         expired = select(DELIVERIES.c.digest).where(DELIVERIES.c.expires_at <= int(now.timestamp())).limit(limit)
         async with self._transaction() as connection:
-            return _count(await connection.execute(delete(DELIVERIES).where(DELIVERIES.c.digest.in_(expired))))
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
-        message = "The delivery store's database failed, or its table is missing (run the migrations of orchestrator-security)."
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise DatabaseError(message, code="delivery_store_failed") from error.orig
-        except (SQLAlchemyError, OSError) as error:
-            raise DatabaseError(message, code="delivery_store_failed") from error
-
-
-def _count(result: object) -> int:
-    return cast("CursorResult[Any]", result).rowcount
+            return row_count(await connection.execute(delete(DELIVERIES).where(DELIVERIES.c.digest.in_(expired))))

@@ -6,7 +6,6 @@ import base64
 import binascii
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -16,6 +15,7 @@ from orchestrator_kernel.ports import SpeechChunk, SpeechFailed, SpeechRequest
 from orchestrator_utils._json_lines import BrokenLines, JsonLines
 from orchestrator_utils._speech_alignment import Alignment, AlignmentBroken, read_alignment
 from orchestrator_utils._speech_checks import PcmStream, SpeechLimits, SpeechRefused, check_request
+from orchestrator_utils._speech_voices import by_tag, chosen
 
 if TYPE_CHECKING:
     import httpx
@@ -67,13 +67,11 @@ class ElevenLabsSpeechConfig:
             )
         if "{voice}" not in self.path:
             raise ConfigurationError("path must hold {voice}", details={"setting": "path"})
-        voices = {tag.lower(): voice for tag, voice in self.voices.items()}
-        object.__setattr__(self, "voices", MappingProxyType(voices))
+        object.__setattr__(self, "voices", by_tag(self.voices))
 
     def voice_for(self, request: SpeechRequest) -> str:
         """The request's own voice, else that of its language, else the default."""
-        tag = request.language.lower()
-        return request.voice or self.voices.get(tag) or self.voices.get(tag.partition("-")[0]) or self.voice
+        return chosen(request, self.voice, self.voices)
 
 
 class ElevenLabsSpeech:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from orchestrator_kernel.http import check_status, http_errors
 from orchestrator_kernel.ports import SpeechChunk, SpeechFailed, SpeechRequest
 from orchestrator_utils._speech_checks import PcmStream, SpeechLimits, check_request
+from orchestrator_utils._speech_voices import by_tag, chosen
 
 if TYPE_CHECKING:
     import httpx
@@ -45,13 +45,11 @@ class OpenAISpeechConfig:
     name: str = "speech endpoint"
 
     def __post_init__(self) -> None:
-        voices = {tag.lower(): voice for tag, voice in self.voices.items()}
-        object.__setattr__(self, "voices", MappingProxyType(voices))
+        object.__setattr__(self, "voices", by_tag(self.voices))
 
     def voice_for(self, request: SpeechRequest) -> str:
         """The request's own voice, else that of its language, else the default."""
-        tag = request.language.lower()
-        return request.voice or self.voices.get(tag) or self.voices.get(tag.partition("-")[0]) or self.voice
+        return chosen(request, self.voice, self.voices)
 
 
 class OpenAISpeech:

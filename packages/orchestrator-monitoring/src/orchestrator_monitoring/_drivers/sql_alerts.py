@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import ColumnElement, case, delete, select, update
 
+from orchestrator_kernel.sql import row_count
 from orchestrator_monitoring._alerting.documents import (
     dump_group,
     dump_notice,
@@ -23,7 +24,7 @@ from orchestrator_monitoring._alerting.groups import Book, Change, Notice
 from orchestrator_monitoring._alerting.routing import Silence
 from orchestrator_monitoring._alerting.states import AlertRecord
 from orchestrator_monitoring._alerting.store import KEPT_NOTICES, Delivery, DeliveryOutcome, Lease, LeaseLost, merged
-from orchestrator_monitoring._drivers.sql_common import SqlBase, row_count
+from orchestrator_monitoring._drivers.sql_common import SqlBase
 from orchestrator_monitoring._drivers.sql_tables import ALERTS, GROUPS, LEASES, NOTICES, SILENCES, VALUES
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 from sqlalchemy import case, delete, false, func, select, update
 
-from orchestrator_monitoring._drivers.sql_common import SqlBase, row_count
+from orchestrator_kernel.sql import row_count
+from orchestrator_monitoring._drivers.sql_common import SqlBase
 from orchestrator_monitoring._drivers.sql_tables import HOURS, MAINTENANCE, SAMPLES
 from orchestrator_monitoring._slo.indicators import Counted, Counts
 from orchestrator_monitoring._slo.maintenance import Maintenance, excluded

@@ -12,11 +12,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Table, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from orchestrator_kernel.exceptions import ConfigurationError, DatabaseError
+from orchestrator_kernel.exceptions import DatabaseError
+from orchestrator_kernel.sql import database_errors, insertion
 from orchestrator_security._audit.chain import GENESIS, AuditSigner, Entry, SignedHead
 from orchestrator_security._audit.kinds import retention_days
 from orchestrator_security._audit.linking import link
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["CHAIN", "AuditStoreFailed", "SqlAuditSink", "head_of", "transaction"]
 
 CHAIN: Final = "main"
-_Insert = sqlite.Insert | postgresql.Insert
-_INSERTS: Final[Mapping[str, Callable[[Table], _Insert]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _IDS_PER_QUERY: Final = 200
 
 
@@ -48,20 +46,11 @@ class AuditStoreFailed(DatabaseError):
 async def transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
     """A transaction whose database errors are `AuditStoreFailed`, except those of a broken constraint."""
     message = (
-        "The audit log's database failed, or its tables are missing (run the migrations of orchestrator-security)."
+        "The database of the audit log failed, or its tables are missing (run the migrations of orchestrator-security)."
     )
-    try:
+    with database_errors(message, AuditStoreFailed, passing=(IntegrityError,)):
         async with engine.begin() as connection:
             yield connection
-    except IntegrityError:
-        raise
-    except DBAPIError as error:
-        # The driver's own error: SQLAlchemy's would put the records, as parameters, into tracebacks.
-        raise AuditStoreFailed(message) from error.orig
-    except SQLAlchemyError as error:
-        raise AuditStoreFailed(f"{message} {type(error).__name__}") from None
-    except OSError as error:
-        raise AuditStoreFailed(message) from error
 
 
 class SqlAuditSink:
@@ -88,9 +77,8 @@ class SqlAuditSink:
         batch: int = 500,
         retention: Callable[[str], int] = retention_days,
     ) -> None:
-        if engine.dialect.name not in _INSERTS:
-            raise ConfigurationError(f"the audit log works on {' and '.join(_INSERTS)}, not {engine.dialect.name}")
         self._engine = engine
+        self._insert = insertion(engine, "the audit log")
         self._signer = signer
         self._clock = clock
         self._every = checkpoint_every
@@ -106,9 +94,7 @@ class SqlAuditSink:
             AuditStoreFailed: The database cannot be reached, or lacks the tables.
         """
         first = self._signer.sign(seq=0, head=GENESIS, at=self._clock.now(), previous="")
-        begin = (
-            _INSERTS[self._engine.dialect.name](HEAD).values(chain=CHAIN, **_columns(first)).on_conflict_do_nothing()
-        )
+        begin = self._insert(HEAD).values(chain=CHAIN, **_columns(first)).on_conflict_do_nothing()
         async with transaction(self._engine) as connection:
             await connection.execute(begin)
             head = await _locked_head(connection)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_kernel.ports import SpeechChunk, SpeechFailed, SpeechRequest, SpeechUnavailable
-from orchestrator_utils._drivers.espeak_process import ChildProcess
+from orchestrator_utils._drivers.espeak_process import EspeakProcess
 from orchestrator_utils._speech_checks import SpeechLimits, SpeechRefused, check_request
 from orchestrator_utils._speech_frames import Frame, FrameBroken, FrameReader, Kind, encode
 from orchestrator_utils._speech_languages import espeak_voice
@@ -86,7 +86,7 @@ class _Job:
 class _Child:
     """A process that is ready, and the job it works on."""
 
-    def __init__(self, process: ChildProcess, rate: int, watch: asyncio.Timeout, patience: float) -> None:
+    def __init__(self, process: EspeakProcess, rate: int, watch: asyncio.Timeout, patience: float) -> None:
         self._process = process
         self._rate = rate
         self._watch = watch
@@ -129,7 +129,7 @@ class EmbeddedVoice:
         self._waiting: deque[_Job] = deque()
         self._idle: list[_Child] = []
         self._children: set[_Child] = set()
-        self._processes: set[ChildProcess] = set()
+        self._processes: set[EspeakProcess] = set()
         self._lives: dict[asyncio.Task[None], asyncio.Future[SpeechFailed | None]] = {}
         self._starting = 0
         self._closed = False
@@ -220,10 +220,10 @@ class EmbeddedVoice:
 
     async def _live(self, ready: asyncio.Future[SpeechFailed | None]) -> None:
         """One child, from its start to its end."""
-        process: ChildProcess | None = None
+        process: EspeakProcess | None = None
         error = _failure("did not start", "start_failed")
         try:
-            process = await ChildProcess.spawn()
+            process = await EspeakProcess.spawn()
             self._processes.add(process)
             if self._closed:
                 process.close()
@@ -254,7 +254,7 @@ class EmbeddedVoice:
             # Starting one more for those who wait would most likely end the same way, for ever.
             self._fail_waiting(error)
 
-    async def _listen(self, process: ChildProcess, rate: int) -> None:
+    async def _listen(self, process: EspeakProcess, rate: int) -> None:
         """Until the child ends, by itself or because it makes no sense or says nothing."""
         reason = "died"
         child: _Child | None = None
@@ -275,7 +275,7 @@ class EmbeddedVoice:
             if child is not None:
                 self._bury(child, process, "closed" if self._closed else reason)
 
-    async def _hear_all(self, child: _Child, process: ChildProcess) -> None:
+    async def _hear_all(self, child: _Child, process: EspeakProcess) -> None:
         reader = FrameReader()
         while data := await process.read():
             for frame in reader.feed(data):
@@ -297,7 +297,7 @@ class EmbeddedVoice:
             self._waiting.append(job)
         self._dispatch()
 
-    def _bury(self, child: _Child, process: ChildProcess, reason: str) -> None:
+    def _bury(self, child: _Child, process: EspeakProcess, reason: str) -> None:
         self._children.discard(child)
         if child in self._idle:
             self._idle.remove(child)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
+from orchestrator_app.cli._call_document import call_document
 from orchestrator_app.cli._client import CallClient
 from orchestrator_app.cli._ear import Ear, Heard
 from orchestrator_kernel.ports import Json, SystemClock
@@ -223,19 +223,5 @@ def check(show: Show, view: dict[str, Json], heard: list[Heard]) -> None:
 
 def document(show: Show, view: dict[str, Json], wav: Path, seconds: float) -> dict[str, Json]:
     """The call as an entry of the demo's document."""
-    turns = cast("list[dict[str, Json]]", view["turns"])
-    latencies = [float(str(turn["latency_ms"])) for turn in turns if turn["latency_ms"] is not None]
-    return {
-        "id": view["id"],
-        "state": view["state"],
-        "turns": cast("list[Json]", turns),
-        "spoken": [text for turn in turns for text in cast("list[str]", turn["spoken"])],
-        "heard": [turn["heard"] for turn in turns],
-        "latency_ms": {
-            "turns": cast("list[Json]", latencies),
-            "median": round(statistics.median(latencies), 2) if latencies else None,
-            "max": max(latencies, default=None),
-            "at_the_client": [round(each, 1) for each in show.first_audio_ms],
-        },
-        "audio": {"file": str(wav), "seconds": round(seconds, 2)},
-    }
+    audio: dict[str, Json] = {"file": str(wav), "seconds": round(seconds, 2)}
+    return {**call_document(view, show.first_audio_ms), "audio": audio}

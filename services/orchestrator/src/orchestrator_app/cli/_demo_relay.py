@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import statistics
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 from xml.etree import ElementTree as ET
 
+from orchestrator_app.cli._call_document import call_document
 from orchestrator_app.cli._client import CallClient, Service
 from orchestrator_app.cli._relay import Relay, TwilioAccount, TwilioClient, relay_session
 from orchestrator_kernel.http import HttpClientConfig, create_client
@@ -139,22 +139,8 @@ class _Script:
         self.show.expect(cut.get("heard") == self.heard, "only what the relay played is kept as heard")
 
     def document(self, view: dict[str, Json]) -> dict[str, Json]:
-        turns = cast("list[dict[str, Json]]", view["turns"])
-        latencies = [float(str(turn["latency_ms"])) for turn in turns if turn["latency_ms"] is not None]
-        return {
-            "id": view["id"],
-            "state": view["state"],
-            "turns": cast("list[Json]", turns),
-            "spoken": [text for turn in turns for text in cast("list[str]", turn["spoken"])],
-            "heard": [turn["heard"] for turn in turns],
-            "latency_ms": {
-                "turns": cast("list[Json]", latencies),
-                "median": round(statistics.median(latencies), 2) if latencies else None,
-                "max": max(latencies, default=None),
-                "at_the_client": cast("list[Json]", self.first_token_ms),
-            },
-            "relay": {"sessions": self.sessions, "events": view["events"]},
-        }
+        relay: dict[str, Json] = {"sessions": self.sessions, "events": view["events"]}
+        return {**call_document(view, self.first_token_ms), "relay": relay}
 
 
 def _connected(root: ET.Element | None) -> ET.Element:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
@@ -64,6 +65,23 @@ Watching = Annotated[Watchers, Depends(given(Watchers))]
 Life = Annotated[Lifecycle, Depends(given(Lifecycle))]
 Speaking = Annotated[Voices, Depends(given(Voices))]
 Policies = Annotated[Resilience, Depends(given(Resilience))]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What it takes to take an event of a call in."""
+
+    runtime: CallRuntime
+    journal: Journal
+    settings: AppSettings
+    clock: Clock
+
+
+async def _intake(runtime: Runtime, journal: CallJournal, settings: Settings, clock: Time) -> Intake:
+    return Intake(runtime, journal, settings, clock)
+
+
+TakingIn = Annotated[Intake, Depends(_intake)]
 
 
 class JsonLimit(ValidationError):

@@ -9,18 +9,18 @@ from typing import Final
 
 from fastapi import WebSocket, WebSocketDisconnect
 
-from orchestrator_app.composition.metrics import Metrics
 from orchestrator_app.composition.twilio import TwilioDoor
-from orchestrator_app.routers._webhook import proved, signed_by
+from orchestrator_app.routers._services import Intake
+from orchestrator_app.routers._webhook import Senders, signed_by
 from orchestrator_app.routers.twilio import public_base, tenant_of
 from orchestrator_app.routers.webhooks import UnknownTenant
 from orchestrator_app.settings import AppSettings
 from orchestrator_calls.events import TERMINAL
-from orchestrator_calls.journal import CallOfAnotherTenant, Journal
+from orchestrator_calls.journal import CallOfAnotherTenant
 from orchestrator_calls.playback import MediaClosed
 from orchestrator_calls.runtime import CallNotFound
 from orchestrator_kernel.exceptions import OrchestratorError
-from orchestrator_kernel.ports import AuditSink, Clock, WebhookSender
+from orchestrator_kernel.ports import WebhookSender
 
 __all__ = ["FORBIDDEN", "TwilioSocket", "handshake", "tenant_of_call"]
 
@@ -73,9 +73,7 @@ class TwilioSocket:
             await self.close(TRY_AGAIN, error.code)
 
 
-async def handshake(
-    websocket: WebSocket, door: TwilioDoor, settings: AppSettings, metrics: Metrics, audit: AuditSink, clock: Clock
-) -> WebhookSender:
+async def handshake(websocket: WebSocket, door: TwilioDoor, senders: Senders, settings: AppSettings) -> WebhookSender:
     """The account that opens the socket: its handshake is signed like a webhook. Accepts the socket.
 
     Raises:
@@ -83,21 +81,21 @@ async def handshake(
     """
     url = public_base(websocket, settings).replace("http", "ws", 1) + websocket.url.path
     signed = signed_by(websocket, url=url, method="GET")
-    sender = await proved(signed, door.verifier, door="twilio", metrics=metrics, audit=audit, clock=clock)
+    sender = await senders.prove(signed, door.verifier, door="twilio")
     await websocket.accept()
     return sender
 
 
-async def tenant_of_call(call_id: str, journal: Journal, settings: AppSettings, *numbers: str) -> str:
+async def tenant_of_call(call_id: str, intake: Intake, *numbers: str) -> str:
     """Whose call it is: as it was kept, or by the numbers of a new one.
 
     Raises:
         UnknownTenant: Nobody's.
         CallNotFound: It is over.
     """
-    row = await journal.call(call_id)
+    row = await intake.journal.call(call_id)
     if row is None:
-        return tenant_of(settings, *numbers)
+        return tenant_of(intake.settings, *numbers)
     if row.state in TERMINAL:
         raise CallNotFound(f"call {call_id} is over")
     return row.tenant

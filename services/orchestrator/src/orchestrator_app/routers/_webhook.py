@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from typing import cast
+from dataclasses import dataclass
+from typing import Annotated, cast
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.requests import HTTPConnection
 
 from orchestrator_app.composition.metrics import Metrics
+from orchestrator_app.routers._services import Audit, Counters, Time
 from orchestrator_kernel.exceptions import OrchestratorError, ValidationError
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
 from orchestrator_kernel.ports import AuditSink, Clock, WebhookRefused, WebhookRequest, WebhookSender, WebhookVerifier
 from orchestrator_utils.correlation import current
 
-__all__ = ["InvalidJson", "parsed", "proved", "signed_by", "verified_body"]
+__all__ = ["InvalidJson", "Proving", "Senders", "parsed", "signed_by"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,17 +30,44 @@ class InvalidJson(ValidationError):
     default_status = 400
 
 
-async def verified_body(
-    request: Request, verifier: WebhookVerifier, *, door: str, metrics: Metrics, audit: AuditSink, clock: Clock
-) -> bytes:
-    """The raw body of a request whose sender is proved.
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Proves who sent a request; who cannot be proved is counted, logged and audited, and learns no reason."""
 
-    Raises:
-        WebhookRefused: 401 or 413; the reason goes to the log and the audit, never to the sender.
-    """
-    body = await request.body()
-    await proved(signed_by(request, body), verifier, door=door, metrics=metrics, audit=audit, clock=clock)
-    return body
+    metrics: Metrics
+    audit: AuditSink
+    clock: Clock
+
+    async def body(self, request: Request, verifier: WebhookVerifier, *, door: str) -> bytes:
+        """The raw body of a request whose sender is proved.
+
+        Raises:
+            WebhookRefused: 401 or 413.
+        """
+        body = await request.body()
+        await self.prove(signed_by(request, body), verifier, door=door)
+        return body
+
+    async def prove(self, signed: WebhookRequest, verifier: WebhookVerifier, *, door: str) -> WebhookSender:
+        """The sender of what was signed.
+
+        Raises:
+            WebhookRefused: It is not proved.
+        """
+        try:
+            return verifier.verify(signed)
+        except WebhookRefused as refusal:
+            self.metrics.webhook_refused(door)
+            logger.warning("webhook refused", extra={"door": door, "reason": refusal.reason})
+            await _audit(self.audit, self.clock, door, refusal)
+            raise
+
+
+async def _senders(metrics: Counters, audit: Audit, clock: Time) -> Senders:
+    return Senders(metrics, audit, clock)
+
+
+Proving = Annotated[Senders, Depends(_senders)]
 
 
 def signed_by(connection: HTTPConnection, body: bytes = b"", *, url: str = "", method: str = "") -> WebhookRequest:
@@ -49,23 +78,6 @@ def signed_by(connection: HTTPConnection, body: bytes = b"", *, url: str = "", m
         headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in connection.headers.raw],
         body=body,
     )
-
-
-async def proved(
-    signed: WebhookRequest, verifier: WebhookVerifier, *, door: str, metrics: Metrics, audit: AuditSink, clock: Clock
-) -> WebhookSender:
-    """The sender of a request.
-
-    Raises:
-        WebhookRefused: It is not proved; the reason goes to the log and the audit.
-    """
-    try:
-        return verifier.verify(signed)
-    except WebhookRefused as refusal:
-        metrics.webhook_refused(door)
-        logger.warning("webhook refused", extra={"door": door, "reason": refusal.reason})
-        await _audit(audit, clock, door, refusal)
-        raise
 
 
 async def _audit(audit: AuditSink, clock: Clock, door: str, refusal: WebhookRefused) -> None:

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic import ValidationError as Invalid
 
 from orchestrator_app.composition.hotel_events import At, HotelDoor
-from orchestrator_app.routers._services import DOORS, Audit, Counters, Time, given
-from orchestrator_app.routers._webhook import InvalidJson, parsed, proved, signed_by
+from orchestrator_app.routers._services import DOORS, given
+from orchestrator_app.routers._webhook import InvalidJson, Proving, parsed, signed_by
 from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_kernel.exceptions import DatabaseError, ValidationError
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
@@ -74,14 +74,14 @@ class HotelEventTaken(BaseModel):
     ),
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _schema()}}}},
 )
-async def hotel_event(request: Request, door: Hotel, metrics: Counters, audit: Audit, clock: Time) -> HotelEventTaken:
+async def hotel_event(request: Request, door: Hotel, senders: Proving) -> HotelEventTaken:
     """An event of the hotel system. Signed: `X-Webhook-Signature: sha256=…` is the hex HMAC-SHA256 of `timestamp.body`.
 
     It is written to the audit log before it is answered; a copy is answered and has no effect.
     """
     signed = signed_by(request, await request.body())
     peer = request.client.host if request.client else ""
-    sender = await proved(signed, At(door, peer), door="hotel", metrics=metrics, audit=audit, clock=clock)
+    sender = await senders.prove(signed, At(door, peer), door="hotel")
     try:
         event = HotelEvent.model_validate(parsed(signed.body))
     except Invalid as error:
@@ -89,11 +89,11 @@ async def hotel_event(request: Request, door: Hotel, metrics: Counters, audit: A
         raise InvalidHotelEvent("The event does not fit.", details={"fields": fields}) from None
     digest = door.deliveries.digest(sender, signed).hex()
     # The record's id is the delivery's: whatever crashes between the two writes, it is written once.
-    await audit.record(
+    await senders.audit.record(
         AuditEvent(
             id=f"hotel-{digest}",
             type="webhook.processed",
-            occurred_at=clock.now(),
+            occurred_at=senders.clock.now(),
             actor=f"webhook:{sender.source}",
             action=event.type,
             outcome=Outcome.SUCCESS,

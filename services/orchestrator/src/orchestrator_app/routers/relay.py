@@ -12,17 +12,15 @@ from typing import Final
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from orchestrator_app.composition.twilio import PREFIX
-from orchestrator_app.routers._services import Audit, CallJournal, Counters, Runtime, Settings, Time, Twilio
+from orchestrator_app.routers._services import Intake, TakingIn, Twilio
 from orchestrator_app.routers._twilio_socket import FORBIDDEN, TwilioSocket, handshake, tenant_of_call
-from orchestrator_app.settings import AppSettings
+from orchestrator_app.routers._webhook import Proving
 from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_calls.events import EventType
-from orchestrator_calls.journal import Journal
 from orchestrator_calls.legs import conversation_relay as wire
 from orchestrator_calls.legs.media_session import MediaSession
 from orchestrator_calls.legs.relay_leg import RelayLeg
-from orchestrator_calls.runtime import CallRuntime
-from orchestrator_kernel.ports import Clock, Json
+from orchestrator_kernel.ports import Json
 
 __all__ = ["router"]
 
@@ -57,22 +55,13 @@ class _Session:
 
 
 @router.websocket(f"{PREFIX}/relay", dependencies=[proved_by("signature of Twilio")])
-async def relay(
-    websocket: WebSocket,
-    door: Twilio,
-    runtime: Runtime,
-    journal: CallJournal,
-    settings: Settings,
-    metrics: Counters,
-    audit: Audit,
-    clock: Time,
-) -> None:
+async def relay(websocket: WebSocket, door: Twilio, senders: Proving, intake: TakingIn) -> None:
     """ConversationRelay's messages; `orchestrator_calls.legs.conversation_relay` has the protocol. The handshake is signed like a webhook."""
-    sender = await handshake(websocket, door, settings, metrics, audit, clock)
+    sender = await handshake(websocket, door, senders, intake.settings)
     sink = _Sink(websocket)
     async with sink.closed_for_a_reason():
         try:
-            await _serve(websocket, sink, sender.source, runtime, journal, settings, clock)
+            await _serve(websocket, sink, sender.source, intake)
         except WebSocketDisconnect:
             logger.debug("the relay left")
         except wire.RelayProtocolError as error:
@@ -80,24 +69,17 @@ async def relay(
             await sink.close(error.close_code, error.message)
 
 
-async def _serve(
-    websocket: WebSocket,
-    sink: _Sink,
-    account: str,
-    runtime: CallRuntime,
-    journal: Journal,
-    settings: AppSettings,
-    clock: Clock,
-) -> None:
+async def _serve(websocket: WebSocket, sink: _Sink, account: str, intake: Intake) -> None:
     setup = await _setup(websocket)
     if setup.account != account:
         logger.warning("a relay session of another account", extra={"call_id": setup.call})
         await sink.close(FORBIDDEN, "another account")
         return
-    tenant = await tenant_of_call(setup.call, journal, settings, setup.called, setup.caller)
-    session = _Session(setup, MediaSession(f"relay:{setup.session}", setup.call, tenant, runtime.submit, clock))
+    tenant = await tenant_of_call(setup.call, intake, setup.called, setup.caller)
+    runtime = intake.runtime
+    session = _Session(setup, MediaSession(f"relay:{setup.session}", setup.call, tenant, runtime.submit, intake.clock))
     await session.tell(EventType.CALL_STARTED, **_started(setup))
-    own = settings.tenants[tenant]
+    own = intake.settings.tenants[tenant]
     async with runtime.leg(
         setup.call,
         lambda clock, report, permit: RelayLeg(

@@ -11,20 +11,20 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.requests import HTTPConnection
 
 from orchestrator_app.composition.twilio import TwilioPlan
-from orchestrator_app.routers._services import DOORS, Audit, CallJournal, Counters, Runtime, Settings, Time, Twilio
-from orchestrator_app.routers._webhook import proved, signed_by
+from orchestrator_app.routers._services import DOORS, Intake, TakingIn, Twilio
+from orchestrator_app.routers._webhook import Proving, signed_by
 from orchestrator_app.routers.webhooks import UnknownTenant
 from orchestrator_app.settings import AppSettings, TenantSettings
 from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_calls.events import TERMINAL, Event, EventType
-from orchestrator_calls.journal import CallOfAnotherTenant, CallRow, Journal, JournalUnavailable
+from orchestrator_calls.journal import CallOfAnotherTenant, CallRow, JournalUnavailable
 from orchestrator_calls.legs import twilio
 from orchestrator_calls.legs.agent import InvalidEvent
 from orchestrator_calls.legs.media_orders import last_leg_seconds, pending_order
 from orchestrator_calls.legs.twilio_media import connect_stream
-from orchestrator_calls.runtime import CallRuntime, Draining, MailboxFull, TooManyCalls
+from orchestrator_calls.runtime import Draining, MailboxFull, TooManyCalls
 from orchestrator_kernel.exceptions import AuthorizationError
-from orchestrator_kernel.ports import Clock, Erased, Json, WebhookRefused
+from orchestrator_kernel.ports import Erased, Json, WebhookRefused
 from orchestrator_security.input_validation import BodyTooLarge, UnsupportedMediaType
 from orchestrator_utils.error_handler import problem_responses
 
@@ -69,24 +69,20 @@ class OtherAccount(AuthorizationError):
 class _Desk:
     """What the routes need for one proved webhook."""
 
-    def __init__(
-        self, form: twilio.VoiceForm, plan: TwilioPlan, runtime: CallRuntime, journal: Journal, clock: Clock
-    ) -> None:
+    def __init__(self, form: twilio.VoiceForm, plan: TwilioPlan, intake: Intake) -> None:
         self.form = form
         self.plan = plan
-        self._runtime = runtime
-        self._journal = journal
-        self._clock = clock
+        self._intake = intake
 
     async def row(self, call: str = "") -> CallRow | None:
-        return await self._journal.call(call or self.form.call)
+        return await self._intake.journal.call(call or self.form.call)
 
     def tenant(self, row: CallRow) -> TenantSettings:
         return self.plan.settings.tenants[row.tenant]
 
     async def tell(self, kind: EventType, tenant: str, name: str, payload: Mapping[str, Json], call: str = "") -> None:
         """Submit an event; the same `name` is the same event."""
-        now = self._clock.now()
+        now = self._intake.clock.now()
         event = Event(
             id=f"{SOURCE}:{call or self.form.call}:{name}",
             call_id=call or self.form.call,
@@ -99,7 +95,7 @@ class _Desk:
             received_at=now,
             payload=payload,
         )
-        await self._runtime.submit(event)
+        await self._intake.runtime.submit(event)
 
     async def again(self, row: CallRow, attempt: int = 1) -> Response:
         """Connect the call to the relay or to a media stream, once more."""
@@ -110,7 +106,7 @@ class _Desk:
         return _twiml(twilio.connect(self.plan.relay(tenant, attempt)))
 
     async def events(self, row: CallRow) -> Sequence[Event]:
-        return await self._runtime.events(row.call_id)
+        return await self._intake.runtime.events(row.call_id)
 
     async def over(self, row: CallRow, reason: str) -> Response:
         """The call is over: tell it, unless it is known, and hang up."""
@@ -119,31 +115,20 @@ class _Desk:
         return _twiml(twilio.hang_up())
 
 
-async def _desk(
-    request: Request,
-    door: Twilio,
-    runtime: Runtime,
-    journal: CallJournal,
-    settings: Settings,
-    metrics: Counters,
-    audit: Audit,
-    clock: Time,
-) -> _Desk:
+async def _desk(request: Request, door: Twilio, senders: Proving, intake: TakingIn) -> _Desk:
     """The webhook of a proved account.
 
     Raises:
         WebhookRefused, OtherAccount, InvalidEvent: It is none.
     """
-    plan = TwilioPlan(settings, public_base(request, settings))
+    plan = TwilioPlan(intake.settings, public_base(request, intake.settings))
     url = plan.base + request.url.path + (f"?{request.url.query}" if request.url.query else "")
     body = await request.body()
-    sender = await proved(
-        signed_by(request, body, url=url), door.verifier, door="twilio", metrics=metrics, audit=audit, clock=clock
-    )
+    sender = await senders.prove(signed_by(request, body, url=url), door.verifier, door="twilio")
     form = twilio.parse_form(body)
     if form.account != sender.source:
         raise OtherAccount("The account of the message is not the one that signed it.", details={"field": "AccountSid"})
-    return _Desk(form, plan, runtime, journal, clock)
+    return _Desk(form, plan, intake)
 
 
 Desk = Annotated[_Desk, Depends(_desk)]

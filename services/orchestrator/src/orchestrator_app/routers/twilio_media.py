@@ -11,19 +11,17 @@ from fastapi import APIRouter, Depends, WebSocket
 
 from orchestrator_app.composition.audio import Hearing
 from orchestrator_app.composition.twilio import PREFIX
-from orchestrator_app.routers._services import Audit, CallJournal, Counters, Runtime, Settings, Time, Twilio, given
+from orchestrator_app.routers._services import Intake, TakingIn, Twilio, given
 from orchestrator_app.routers._twilio_socket import FORBIDDEN, TwilioSocket, handshake, tenant_of_call
-from orchestrator_app.settings import AppSettings
+from orchestrator_app.routers._webhook import Proving
 from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_calls.events import EventType
-from orchestrator_calls.journal import Journal
 from orchestrator_calls.legs import twilio_media as wire
 from orchestrator_calls.legs.media_ear import MediaEar
 from orchestrator_calls.legs.media_line import MediaLine
 from orchestrator_calls.legs.media_session import MediaSession
-from orchestrator_calls.runtime import CallRuntime
 from orchestrator_kernel.exceptions import ValidationError
-from orchestrator_kernel.ports import Clock, Json
+from orchestrator_kernel.ports import Json
 
 __all__ = ["router"]
 
@@ -75,33 +73,21 @@ class _Call:
 
 
 @router.websocket(f"{PREFIX}/stream", dependencies=[proved_by("signature of Twilio")])
-async def stream(
-    websocket: WebSocket,
-    door: Twilio,
-    runtime: Runtime,
-    journal: CallJournal,
-    settings: Settings,
-    metrics: Counters,
-    audit: Audit,
-    clock: Time,
-    hearing: Ears,
-) -> None:
+async def stream(websocket: WebSocket, door: Twilio, senders: Proving, intake: TakingIn, hearing: Ears) -> None:
     """A media stream's messages; `orchestrator_calls.legs.twilio_media` has the protocol. The handshake is signed like a webhook."""
-    sender = await handshake(websocket, door, settings, metrics, audit, clock)
+    sender = await handshake(websocket, door, senders, intake.settings)
     socket = _Socket(websocket)
     async with socket.closed_for_a_reason():
         try:
-            call = await _begin(socket, sender.source, runtime, journal, settings, clock)
+            call = await _begin(socket, sender.source, intake)
             if call is not None:
-                await _serve(call, runtime, settings, hearing, clock)
+                await _serve(call, intake, hearing)
         except wire.MediaStreamError as error:
             logger.warning("media stream closed", extra={"reason": error.message})
             await socket.close(1008, error.message)
 
 
-async def _begin(
-    socket: _Socket, account: str, runtime: CallRuntime, journal: Journal, settings: AppSettings, clock: Clock
-) -> _Call | None:
+async def _begin(socket: _Socket, account: str, intake: Intake) -> _Call | None:
     started = await _start(socket)
     if started is None:
         return None
@@ -110,8 +96,8 @@ async def _begin(
         await socket.close(FORBIDDEN, "another account")
         return None
     called = started.parameters.get("called", "")
-    tenant = await tenant_of_call(started.call, journal, settings, called)
-    session = MediaSession(f"stream:{started.stream}", started.call, tenant, runtime.submit, clock)
+    tenant = await tenant_of_call(started.call, intake, called)
+    session = MediaSession(f"stream:{started.stream}", started.call, tenant, intake.runtime.submit, intake.clock)
     numbers: dict[str, Json] = {
         name: started.parameters[given_as]
         for name, given_as in (("caller", "caller"), ("dialed", "called"))
@@ -135,17 +121,17 @@ async def _start(socket: _Socket) -> wire.Started | None:
     return None
 
 
-async def _serve(call: _Call, runtime: CallRuntime, settings: AppSettings, hearing: Hearing, clock: Clock) -> None:
-    own, started = settings.tenants[call.tenant], call.started
+async def _serve(call: _Call, intake: Intake, hearing: Hearing) -> None:
+    own, started = intake.settings.tenants[call.tenant], call.started
     line = MediaLine(
         started.stream,
         call.socket.send_text,
         call.socket.close,
         hearing.audio,
-        clock,
+        intake.clock,
         transfers=own.transfer_action is None,
     )
-    async with runtime.media(started.call, line) as player:
+    async with intake.runtime.media(started.call, line) as player:
         ear = MediaEar(
             started.stream,
             audio=hearing.audio,
@@ -153,7 +139,7 @@ async def _serve(call: _Call, runtime: CallRuntime, settings: AppSettings, heari
             transcriber=hearing.transcriber,
             tell=call.session.tell,
             speaking=lambda: bool(player.begun),
-            clock=clock,
+            clock=intake.clock,
             config=hearing.ear(own),
         )
         line.attach(player, began=lambda: _answered(ear, hearing))

@@ -8,24 +8,12 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from orchestrator_app.api import Accepted, Action
-from orchestrator_app.routers._services import (
-    DOORS,
-    Agents,
-    Audit,
-    CallJournal,
-    Counters,
-    Gaps,
-    LiveKit,
-    Runtime,
-    Settings,
-    Time,
-)
-from orchestrator_app.routers._webhook import InvalidJson, parsed, verified_body
-from orchestrator_app.settings import AppSettings
+from orchestrator_app.routers._services import DOORS, Agents, Counters, Gaps, Intake, LiveKit, TakingIn
+from orchestrator_app.routers._webhook import InvalidJson, Proving, parsed
 from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_calls.call import Channel, Turn
 from orchestrator_calls.events import TERMINAL, CallState
-from orchestrator_calls.journal import CallOfAnotherTenant, Journal, JournalUnavailable
+from orchestrator_calls.journal import CallOfAnotherTenant, JournalUnavailable
 from orchestrator_calls.legs.agent import (
     AgentEvent,
     InvalidEvent,
@@ -37,9 +25,9 @@ from orchestrator_calls.legs.agent import (
 from orchestrator_calls.legs.livekit import parse_webhook
 from orchestrator_calls.notices import GapSeen
 from orchestrator_calls.responder import HangUp, Transfer
-from orchestrator_calls.runtime import CallRuntime, Draining, MailboxFull, Receipt, TooManyCalls
+from orchestrator_calls.runtime import Draining, MailboxFull, Receipt, TooManyCalls
 from orchestrator_kernel.exceptions import AuthorizationError
-from orchestrator_kernel.ports import Clock, Erased, WebhookRefused
+from orchestrator_kernel.ports import Erased, WebhookRefused
 from orchestrator_security.input_validation import BodyTooLarge, UnsupportedMediaType
 from orchestrator_utils.error_handler import problem_responses
 
@@ -87,27 +75,24 @@ async def livekit_webhook(
     request: Request,
     response: Response,
     door: LiveKit,
-    runtime: Runtime,
-    journal: CallJournal,
-    settings: Settings,
+    senders: Proving,
+    intake: TakingIn,
     metrics: Counters,
     gaps: Gaps,
-    audit: Audit,
-    clock: Time,
 ) -> Accepted:
     """LiveKit's server webhook in its native format, signed by its `Authorization` JWT."""
-    body = await verified_body(request, door.verifier, door="livekit", metrics=metrics, audit=audit, clock=clock)
+    body = await senders.body(request, door.verifier, door="livekit")
     parsed(body)
     webhook = parse_webhook(body)
-    tenant = await _tenant_of_room(webhook.room, webhook.dialed, journal, settings)
+    tenant = await _tenant_of_room(webhook.room, webhook.dialed, intake)
     if webhook.num_dropped and webhook.kind is None:
         gap = GapSeen(webhook.room, tenant, "livekit", webhook.num_dropped, "dropped by the provider")
         metrics.observe(gap)
         gaps.observe(gap)
-    event = webhook.event(tenant, clock.now())
+    event = webhook.event(tenant, intake.clock.now())
     if event is None:
         return Accepted(status="ignored", event=webhook.name, call_id=webhook.room, state="")
-    return _accepted(await runtime.submit(event), response)
+    return _accepted(await intake.runtime.submit(event), response)
 
 
 @router.post(
@@ -118,22 +103,14 @@ async def livekit_webhook(
     },
 )
 async def call_event(
-    request: Request,
-    response: Response,
-    door: Agents,
-    runtime: Runtime,
-    journal: CallJournal,
-    settings: Settings,
-    metrics: Counters,
-    audit: Audit,
-    clock: Time,
+    request: Request, response: Response, door: Agents, senders: Proving, intake: TakingIn
 ) -> Accepted:
     """An event of a media agent. Signed: `X-Orchestrator-Signature: sha256=…` is the hex HMAC-SHA256 of `timestamp.body`.
 
     An input of a call without media socket is answered in the response, in `actions`.
     """
-    body = await verified_body(request, door.verifier, door="agent", metrics=metrics, audit=audit, clock=clock)
-    return await _take(parsed(body), response, runtime, journal, settings, clock)
+    body = await senders.body(request, door.verifier, door="agent")
+    return await _take(parsed(body), response, intake)
 
 
 @router.post(
@@ -147,48 +124,38 @@ async def call_event(
     },
 )
 async def transcription(
-    request: Request,
-    response: Response,
-    door: Agents,
-    runtime: Runtime,
-    journal: CallJournal,
-    settings: Settings,
-    metrics: Counters,
-    audit: Audit,
-    clock: Time,
+    request: Request, response: Response, door: Agents, senders: Proving, intake: TakingIn
 ) -> Accepted:
     """What the caller said, as earlier agents send it; signed like `/call/event`."""
-    body = await verified_body(request, door.verifier, door="agent", metrics=metrics, audit=audit, clock=clock)
-    return await _take(parse_transcription(parsed(body)), response, runtime, journal, settings, clock)
+    body = await senders.body(request, door.verifier, door="agent")
+    return await _take(parse_transcription(parsed(body)), response, intake)
 
 
-async def _take(
-    body: object, response: Response, runtime: CallRuntime, journal: Journal, settings: AppSettings, clock: Clock
-) -> Accepted:
+async def _take(body: object, response: Response, intake: Intake) -> Accepted:
     wire = parse_event(body)
     tenant = wire.tenant_id
     if tenant is None:
-        row = await journal.call(wire.call_id)
+        row = await intake.journal.call(wire.call_id)
         if row is None:
             raise InvalidEvent("tenant_id is needed: the call is not known", details={"fields": ["tenant_id"]})
         tenant = row.tenant
-    await _require_tenant(tenant, wire.call_id, journal, settings)
-    receipt = await runtime.submit(to_event(wire, tenant, clock.now()), wait=REPLY_SECONDS)
+    await _require_tenant(tenant, wire.call_id, intake)
+    receipt = await intake.runtime.submit(to_event(wire, tenant, intake.clock.now()), wait=REPLY_SECONDS)
     return _accepted(receipt, response, _reply(receipt))
 
 
-async def _tenant_of_room(room: str, dialed: str, journal: Journal, settings: AppSettings) -> str:
-    row = await journal.call(room) if room else None
-    tenant = row.tenant if row else settings.tenant_of_number(dialed) or settings.livekit.tenant
-    await _require_tenant(tenant, room, journal, settings)
+async def _tenant_of_room(room: str, dialed: str, intake: Intake) -> str:
+    row = await intake.journal.call(room) if room else None
+    tenant = row.tenant if row else intake.settings.tenant_of_number(dialed) or intake.settings.livekit.tenant
+    await _require_tenant(tenant, room, intake)
     return tenant
 
 
-async def _require_tenant(tenant: str, call_id: str, journal: Journal, settings: AppSettings) -> None:
+async def _require_tenant(tenant: str, call_id: str, intake: Intake) -> None:
     """A tenant that was removed takes no new calls; those that it has go on."""
-    if tenant in settings.tenants:
+    if tenant in intake.settings.tenants:
         return
-    row = await journal.call(call_id) if call_id else None
+    row = await intake.journal.call(call_id) if call_id else None
     if row is None or row.tenant != tenant:
         raise UnknownTenant("The tenant is not known here.", details={"field": "tenant_id"})
 
