@@ -4,8 +4,10 @@ A turn is `say`, `keys` or `silence` (the how-manieth), with `language` and `con
 the answer), `unheard` (what must not be), `intent`, `understood` (true unless said), `speaks` (the language of the answer), `tag` (its whole tag), `sentences` (at least so
 many) and `collects` (how many digits at most).
 
-The dialogues of `spoken_*.toml` are written from the caller's side alone, as people speak, without looking at the patterns: they state only what
-must be reached, and in `heard` what the caller must have heard on the way, in this order.
+The other dialogues are written from the caller's side alone, as people speak, without looking at the patterns: they state only what must be
+reached, and in `heard` what the caller must have heard on the way, in this order. In those of `_UNSEEN`, which were each measured once before anything
+was mended for them (the README has the figures), `end` may be a list of ways to end, also before the last words, a slot a list: of names that will do, or of parts that the
+caller's own words must have; `never` is what must not be heard, and `negative` marks a caller for whom nothing may be booked.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import pytest
 from orchestrator_calls.responder import Collect, Note
 
 _CORPUS = Path(__file__).parent / "corpus"
+_UNSEEN = ("heldout_*.toml", "fresh1_*.toml", "fresh2_*.toml", "fresh3_*.toml", "fresh4_*.toml")
 
 
 def _dialogues(files):
@@ -32,24 +35,54 @@ def test_the_corpus_is_large_enough(language):
     assert len([each for each in _dialogues("*.toml") if each.values[0][:2] == language]) >= 30
 
 
-@pytest.mark.parametrize(("language", "dialogue"), list(_dialogues("spoken_*.toml")))
+@pytest.mark.parametrize("files", _UNSEEN)
+def test_many_callers_of_the_unseen_sets_want_nothing_that_can_be_booked(files):
+    dialogues = [each.values[1] for each in _dialogues(files)]
+    negative = [each for each in dialogues if each.get("negative")]
+    assert len(negative) >= 0.15 * len(dialogues)
+    assert not any(each.get("completed") for each in negative)
+    assert all(each["never"] for each in negative)
+
+
+@pytest.mark.parametrize(
+    ("language", "dialogue"), [each for files in ("spoken_*.toml", *_UNSEEN) for each in _dialogues(files)]
+)
 def test_the_call_reaches_what_the_caller_wanted(call, language, dialogue):
     caller, answers = call(language), []
     caller.greet()
     for given in dialogue["turns"]:
+        if caller.end != "open" and isinstance(dialogue["end"], list):
+            break
         assert caller.end == "open", f"the call was over before {given}: {answers}"
         turn = {"say": given} if isinstance(given, str) else given
         _take(caller, turn)
         answers.append((turn, caller.heard))
-    assert caller.end.startswith(dialogue["end"]), answers
-    assert caller.memory.get("completed", []) == dialogue.get("completed", []), answers
+    ends = dialogue["end"] if isinstance(dialogue["end"], list) else [dialogue["end"]]
+    assert caller.end.startswith(tuple(ends)), answers
+    _check_completed(dialogue.get("completed", []), caller.memory.get("completed", []), answers)
     said = " ".join(heard for _, heard in answers)
+    assert not [part for part in dialogue.get("never", []) if part.casefold() in said.casefold()], answers
     for part in dialogue.get("heard", []):
         assert part in said, answers
         said = said.partition(part)[2]
 
 
-@pytest.mark.parametrize(("language", "dialogue"), list(_dialogues("[a-r]*.toml")))
+def _check_completed(expected, noted, answers):
+    assert [each["form"] for each in noted] == [each["form"] for each in expected], answers
+    for wanted, got in zip(expected, noted, strict=True):
+        assert got["slots"].keys() == wanted["slots"].keys(), answers
+        for name, value in wanted["slots"].items():
+            assert _will_do(name, value, got["slots"][name]), answers
+
+
+def _will_do(name, value, got):
+    if isinstance(value, list):
+        parts = [part.casefold() for part in value]
+        return got.casefold() in parts if name == "name" else all(part in got.casefold() for part in parts)
+    return got == value
+
+
+@pytest.mark.parametrize(("language", "dialogue"), [*_dialogues("??.toml"), *_dialogues("languages.toml")])
 def test_dialogue(call, language, dialogue):
     caller = call(language)
     assert caller.greet()

@@ -72,7 +72,7 @@ CASES = {
     "a pattern of fillers": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', 'a uh b'] #!\n", "`uh` is a filler"),
     "a pattern of nothing but options": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', '[a] [b]'] #!\n", "match any sentence"),
     "a gap at the end": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', 'yy ...'] #!\n", "begins or ends with `...`"),
-    "a pattern that is too large": (f"[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', '{'w ' * 121}'] #!\n", "more than 120 words"),
+    "a pattern that is too large": (f"[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', '{'w ' * 301}'] #!\n", "more than 300 words"),
     "a pattern that is too deep": (f"[intents.x]\nsay.en = 'x'\npatterns.en = ['xx', '{'(' * 9}w{')' * 9}'] #!\n", "nested more than 6 deep"),
     "an odd slot in a pattern": (FORM + "[intents.x]\nform = 'visit'\npatterns.en = ['xx', 'on {the day}'] #!\n", "is no slot"),
     "a pattern twice": ("[intents.x]\nsay.en = 'x'\npatterns.en = ['uncle sam', \n'Uncle  SAM'] #!\n", "says the same as the one in line"),
@@ -257,9 +257,18 @@ def test_values_are_replaced_by_name():
     assert script.values["house"] == "Casa Blanca"
 
 
+def test_one_script_serves_houses_with_values_of_their_own():
+    script = parse_script(HEAD + "[texts.ready]\nen = 'This is {house}.'\n")
+    other = script.with_values({"house": "Casa Blanca"})
+    assert (script.values["house"] != "Casa Blanca", other.values["house"]) == (True, "Casa Blanca")
+    assert other.ears is script.ears
+
+
 @pytest.mark.parametrize(
     ("values", "reason"), [({"hous": "x"}, "did you mean `house`"), ({"opens": "nine"}, "must be a time")]
 )
 def test_values_that_do_not_fit(values, reason):
     with pytest.raises(ScriptError, match=reason):
         parse_script(HEAD, values=values)
+    with pytest.raises(ScriptError, match=reason):
+        parse_script(HEAD).with_values(values)

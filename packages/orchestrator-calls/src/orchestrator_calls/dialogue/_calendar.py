@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from typing import Final
 
@@ -32,6 +32,8 @@ class DaySaid:
         next_week: The weekday is meant in the next calendar week.
         weekend: The coming Saturday is meant.
         numbers: Two or three numbers as they were said or typed ("5.6.", "2026-06-05").
+        feast: Month and day, or the days from Easter Sunday alone.
+        plus: So many days after the day that all the others name.
     """
 
     days: int | None = None
@@ -42,6 +44,13 @@ class DaySaid:
     month: int | None = None
     year: int | None = None
     numbers: tuple[int, ...] = ()
+    feast: tuple[int, ...] = ()
+    plus: int = 0
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it is over on any day on which it is said."""
+        return self.days is not None and self.days < 0
 
     @property
     def is_relative(self) -> bool:
@@ -81,6 +90,9 @@ def resolve_day(  # noqa: PLR0911 - one return per way to name a day
     said: DaySaid, today: date | None, *, month_first: bool = False
 ) -> date | None:
     """The day that is meant on `today`: never a past one unless its year was said. None where there is no such day, or no telling."""
+    if said.plus:
+        base = resolve_day(replace(said, plus=0), today, month_first=month_first)
+        return None if base is None else later(base, said.plus)
     if said.numbers:
         named = _ordered(said.numbers, month_first=month_first)
         return None if named is None else resolve_day(named, today)
@@ -88,6 +100,8 @@ def resolve_day(  # noqa: PLR0911 - one return per way to name a day
         return _date(said.year, said.month, said.day)
     if today is None:
         return None
+    if said.feast:
+        return _of_feast(said.feast, today)
     if said.day is not None:
         return _coming(said.day, said.month, today)
     if said.weekend:
@@ -138,6 +152,30 @@ def _coming(day: int, month: int | None, today: date) -> date | None:
         if found is not None and found >= today:
             return found
     return None
+
+
+def _of_feast(feast: tuple[int, ...], today: date) -> date | None:
+    first, *day = feast
+    return _coming(day[0], first, today) if day else _from_easter(first, today)
+
+
+def _from_easter(days: int, today: date) -> date | None:
+    for year in (today.year, today.year + 1):
+        found = later(_easter(year), days)
+        if found is not None and found >= today:
+            return found
+    return None
+
+
+def _easter(year: int) -> date:
+    """Easter Sunday of the Gregorian calendar (Meeus, Astronomical Algorithms, chapter 8)."""
+    century, of_century = divmod(year, 100)
+    golden = year % 19
+    epact = (19 * golden + century - century // 4 - (century - (century + 8) // 25 + 1) // 3 + 15) % 30
+    weekday = (32 + 2 * (century % 4) + 2 * (of_century // 4) - epact - of_century % 4) % 7
+    late = (golden + 11 * epact + 22 * weekday) // 451
+    month, day = divmod(epact + weekday - 7 * late + 114, 31)
+    return date(year, month, day + 1)
 
 
 def _date(year: int, month: int | None, day: int | None) -> date | None:

@@ -177,7 +177,8 @@ def _slot_patterns(slot: Slot, form: Form) -> Iterator[ScriptProblem]:
             yield ScriptProblem.at(
                 phrase.place, f"form `{form.name}` declares no slot `{name}`; {nearest(name, form.slots)}"
             )
-        if not phrase.pattern.slots:
+        # Where the caller's own words are the value, they may be the whole pattern.
+        if not phrase.pattern.slots and slot.type is not SlotType.TEXT:
             yield ScriptProblem.at(
                 phrase.place, f"the pattern fills no slot; write {{{slot.name}}} where the value is said"
             )

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from orchestrator_calls.dialogue._calendar import TimeSaid, with_part
+from orchestrator_calls.dialogue._calendar import DaySaid, TimeSaid, with_part
 from orchestrator_calls.dialogue._lexicon import Kind, Lexicon
 from orchestrator_calls.dialogue._listening import Utterance
 from orchestrator_calls.dialogue._matcher import Match, Matcher
 from orchestrator_calls.dialogue._model import Form, Intent, Menu, Phrase, Slot, SlotType
 from orchestrator_calls.dialogue._pattern import AtomKind, Pattern, PatternError, compile_pattern
+from orchestrator_calls.dialogue._spelling import Spelling
 
 __all__ = ["Ears", "FormEars", "Heard", "SlotSpans", "build_ears"]
 
@@ -53,6 +54,8 @@ class Ears:
     known: Mapping[str, Slot]
     fallbacks: frozenset[str]
     courtesies: frozenset[str] = frozenset()
+    vetoes: Matcher[str] | None = None
+    dated: frozenset[str] = frozenset()
 
     def spans(self, utterance: Utterance) -> SlotSpans:
         """The values in `utterance`, for patterns with slots."""
@@ -64,7 +67,7 @@ class Ears:
             Heard(self.intents.meanings[match.pattern], match)
             for match in self.intents.matches(utterance.tokens, spans)
         ]
-        found = self._meant(found)
+        found = self._meant(self._allowed(found, utterance))
         if menu is not None and menu in self.menus:
             matcher = self.menus[menu]
             local = [Heard(matcher.meanings[match.pattern], match) for match in matcher.matches(utterance.tokens)]
@@ -74,6 +77,20 @@ class Ears:
             ):
                 return [*local, *found]
         return found
+
+    def _allowed(self, found: list[Heard], utterance: Utterance) -> list[Heard]:
+        """Without the intents that something else in the sentence outweighs ("my wife already booked a table")."""
+        if found and any(heard.intent in self.dated for heard in found) and _only_past(utterance):
+            # Unless it says little else, so that the caller hears that the day is over.
+            most = len(utterance.tokens) - sum(mention.end - mention.start for mention in utterance.mentions)
+            found = [heard for heard in found if heard.intent not in self.dated or heard.match.score * 2 >= most]
+        if self.vetoes is None or not found:
+            return found
+        against: dict[str, int] = {}
+        for match in self.vetoes.matches(utterance.tokens, utterance.numerals):
+            intent = self.vetoes.meanings[match.pattern]
+            against[intent] = max(against.get(intent, 0), match.score)
+        return [heard for heard in found if heard.match.score > against.get(heard.intent, 0)] if against else found
 
     def _meant(self, found: list[Heard]) -> list[Heard]:
         """The best first: pleasantries after wishes, and after questions that stand beside them ("hello, do you have ...")."""
@@ -92,6 +109,16 @@ class Ears:
             return int(heard.intent in self.fallbacks), *_rank(heard)
 
         return sorted(found, key=order)
+
+
+def _only_past(utterance: Utterance) -> bool:
+    """Whether all the days of a sentence are over: who tells of yesterday books nothing."""
+    days = [mention.value for mention in utterance.mentions if mention.kind is Kind.DATE]
+    return bool(days) and all(isinstance(day, DaySaid) and day.is_past for day in days)
+
+
+def _is_dated(form: Form | None) -> bool:
+    return form is not None and any(slot.type is SlotType.DATE for slot in form.slots.values())
 
 
 def _rank(heard: Heard) -> tuple[int, int, int]:
@@ -150,11 +177,11 @@ class SlotSpans:
                     (match.end, meanings[match.pattern]) for match in self._utterance.polarity if match.start == start
                 ]
             case SlotType.NAME:
-                end = self._name_end(start)
-                return [(end, self._utterance.said(start, end))] if end > start else []
+                last = self._name_end(start)
+                return [(end, self._utterance.said(start, end)) for end in range(start + 1, last + 1)]
             case SlotType.TEXT:
-                end = min(len(self._utterance.tokens), start + _TEXT_WORDS)
-                return [(end, self._utterance.said(start, end))]
+                last = min(len(self._utterance.tokens), start + _TEXT_WORDS)
+                return [(end, self._utterance.said(start, end)) for end in range(start + 1, last + 1)]
 
     def _readings(self, kinds: Iterable[Kind], start: int) -> list[tuple[int, object]]:
         readings = self._utterance.readings
@@ -174,7 +201,8 @@ class SlotSpans:
         """Up to the next word that ends a name, or a value that is no name."""
         utterance = self._utterance
         end = start
-        if utterance.tokens[start].word in utterance.lexicon.no_names:
+        first = utterance.tokens[start].word
+        if first in utterance.lexicon.no_names or first in utterance.lexicon.greetings:
             return end
         while end < min(len(utterance.tokens), start + _NAME_WORDS):
             token = utterance.tokens[end]
@@ -205,7 +233,8 @@ def build_ears(
         wanted.extend(
             (pattern, intent.name) for pattern in _bound(intent.patterns.get(tag, ()), intent.form or "", known)
         )
-    return Ears(
+    vetoes = [(phrase.pattern, intent.name) for intent in ordered for phrase in intent.unless.get(tag, ())]
+    ears = Ears(
         lexicon=lexicon,
         intents=Matcher(wanted),
         forms={name: _form_ears(form, lexicon, tag, known) for name, form in forms.items()},
@@ -213,6 +242,36 @@ def build_ears(
         known=known,
         fallbacks=frozenset(intent.name for intent in ordered if intent.fallback),
         courtesies=frozenset(intent.name for intent in ordered if intent.courtesy),
+        vetoes=Matcher(vetoes) if vetoes else None,
+        dated=frozenset(intent.name for intent in ordered if _is_dated(forms.get(intent.form or ""))),
+    )
+    lexicon.normaliser.learn(_spelling(ears))
+    return ears
+
+
+def _spelling(ears: Ears) -> Spelling:
+    """What the script and the language know, for words that are nearly one of them."""
+    lexicon = ears.lexicon
+    matchers = [ears.intents, *ears.menus.values(), *([ears.vetoes] if ears.vetoes is not None else [])]
+    for form in ears.forms.values():
+        matchers.extend((form.slots, form.called, *form.choices.values()))
+    patterns = [
+        *(pattern for matcher in matchers for pattern in matcher.patterns),
+        *lexicon.rules.patterns,
+        *(pattern for matcher in lexicon.phrases for pattern in matcher.patterns),
+    ]
+    atoms = {atom for pattern in patterns for part in (pattern, *pattern.parts) for atom in part.atoms}
+    words = {atom.text for atom in atoms if atom.kind is AtomKind.WORD}
+    stems = tuple(sorted(atom.text for atom in atoms if atom.kind is AtomKind.PREFIX))
+    names = (lexicon.weekdays, lexicon.months)
+    words.update(word for phrases in names for word in phrases.words())
+    counted = {word for phrases in (lexicon.numbers, lexicon.ordinals) for word in phrases.words()}
+    return Spelling(
+        words,
+        known=lexicon.familiar | counted,
+        stems=stems,
+        heads=words if lexicon.language.compounds else (),
+        endings=lexicon.language.vocabulary.endings,
     )
 
 

@@ -10,8 +10,9 @@ from orchestrator_calls.dialogue._ears import Ears, SlotSpans
 from orchestrator_calls.dialogue._lexicon import Kind, Part
 from orchestrator_calls.dialogue._listening import Mention, Utterance, apart
 from orchestrator_calls.dialogue._matcher import Capture
+from orchestrator_calls.dialogue._meaning import Meaning
 from orchestrator_calls.dialogue._model import Form, Slot, SlotType
-from orchestrator_calls.dialogue._names import after_lead_in, read_name
+from orchestrator_calls.dialogue._names import after_letters, own_words, read_name, request_in
 from orchestrator_calls.dialogue._values import OWN_NUMBER
 from orchestrator_kernel.ports import Json
 
@@ -60,8 +61,8 @@ def given_by(
     """
     hearing = _Hearing(utterance, ears, form, filled, asking, correcting=correcting)
     hearing.take_ranges()
-    hearing.take_captures(captures)
     hearing.take_slot_patterns()
+    hearing.take_captures(captures)
     hearing.take_choices()
     hearing.take_mentions()
     hearing.take_asked()
@@ -92,9 +93,23 @@ class _Hearing:
 
     def take_captures(self, captures: Iterable[Capture]) -> None:
         for capture in captures:
-            form, _, slot = capture.slot.partition("/")
-            if form == self._form.name and self._free(capture.start, capture.end):
-                self._give(self._form.slots[slot], self._whole(capture), capture.start, capture.end)
+            form, _, name = capture.slot.partition("/")
+            if form != self._form.name or not self._free(capture.start, capture.end):
+                continue
+            slot, value = self._form.slots[name], self._whole(capture)
+            if slot.type is SlotType.TEXT:
+                value = request_in(self._utterance, capture.start, capture.end)
+            elif slot.type is SlotType.NAME:
+                value = read_name(self._utterance, capture.start, after_letters(self._utterance, capture.end)) or value
+            if value != "" and not (slot.type in _SPELLED and self._is_hour(capture)):
+                self._give(slot, value, capture.start, capture.end)
+
+    def _is_hour(self, capture: Capture) -> bool:
+        """Whether the digits are a part of a time ("a la una")."""
+        return any(
+            mention.kind is Kind.TIME and mention.start < capture.start and capture.end <= mention.end
+            for mention in self._utterance.mentions
+        )
 
     def _whole(self, capture: Capture) -> object:
         """The longer reading that a captured value is a part of ("in August, starting on the tenth")."""
@@ -124,7 +139,14 @@ class _Hearing:
         matches = apart(matcher.matches(self._utterance.tokens, spans))
         for match in sorted(matches, key=lambda match: -match.score):
             if self._free(match.start, match.end):
-                self.take_captures(match.captures)
+                if match.captures:
+                    self.take_captures(match.captures)
+                elif (slot := self._form.slots[matcher.meanings[match.pattern]]) is self._asked:
+                    # All the words of an answer count, not only those of the pattern.
+                    continue
+                else:
+                    # A pattern without a slot is the value itself ("two extra towels").
+                    self._give(slot, own_words(self._utterance, match.start, match.end), match.start, match.end)
                 self._used.update(range(match.start, match.end))
 
     def take_choices(self) -> None:
@@ -139,15 +161,16 @@ class _Hearing:
 
     def take_mentions(self) -> None:
         mentions = [mention for mention in self._utterance.mentions if self._free(mention.start, mention.end)]
+        meaning = Meaning(self._utterance, self._form, self._filled, self._asked)
         for types in ((SlotType.DATE,), (SlotType.TIME,), (SlotType.PARTY_SIZE,)):
-            of_type = [self._corrected(mention) for mention in mentions if _KINDS.get(mention.kind) == types]
-            if types == (SlotType.PARTY_SIZE,):
-                of_type = self._party([mention for mention in of_type if not self._is_bare(mention)])
+            said = [meaning.corrected(mention) for mention in mentions if _KINDS.get(mention.kind) == types]
+            of_type = meaning.of_type(said, mentions, types[0])
             slots = [slot for slot in self._form.slots.values() if slot.type in types]
             self._assign(self._affirmed([(mention.start, mention) for mention in of_type]), slots)
             # What was denied must not come back as a bare number.
-            self._used.update(at for mention in of_type for at in range(mention.start, mention.end) if slots)
-        stays = [mention for mention in mentions if mention.kind is Kind.NIGHTS]
+            taken = of_type if types == (SlotType.PARTY_SIZE,) else (*said, *of_type)
+            self._used.update(at for mention in taken for at in range(mention.start, mention.end) if slots)
+        stays = [m for m in mentions if m.kind is Kind.NIGHTS and self._free(m.start, m.end)]
         slot = next((slot for slot in self._form.slots.values() if slot.after), None)
         if stays and slot is not None and slot.name not in self.found:
             self._give(slot, stays[-1], stays[-1].start, stays[-1].end)
@@ -163,12 +186,13 @@ class _Hearing:
             self._take_spelled(slot)
 
     def take_bare_number(self) -> None:
+        agreed = {at for match in self._utterance.polarity for at in range(match.start, match.end)}
         numbers = [
             (start, (start, end, value))
             for start, end, value in self._utterance.numerals.cardinals()
-            if self._free(start, end)
+            if self._free(start, end) and agreed.isdisjoint(range(start, end))
         ]
-        meant = self._affirmed(numbers) or self._single_one()
+        meant = self._affirmed(numbers) or self._single_one() or self._single_ordinal()
         slot = self._slot_for_number() if meant else None
         if slot is None or slot.name in self.found:
             return
@@ -189,7 +213,7 @@ class _Hearing:
         if slot.type is SlotType.TEXT:
             # A value of another slot that is nearly all of the sentence is an answer out of order, not this text.
             if len(self._used | plain) * 10 < len(tokens) * 8:
-                self._give(slot, self._words(0, len(tokens)), 0, 0)
+                self._give(slot, own_words(self._utterance, 0, len(tokens)), 0, 0)
             return
         lead_ins = self._utterance.lexicon.lead_ins.matches(tokens)
         if not lead_ins and any(name in self._filled for name in self.found):
@@ -230,59 +254,6 @@ class _Hearing:
         for mention, slot in pairs:
             self._give(slot, mention, mention.start, mention.end)
 
-    def _corrected(self, mention: Mention) -> Mention:
-        """The value that the caller put in its place at once ("four, no wait, five"), which need not name its kind again."""
-        utterance = self._utterance
-        at = mention.end
-        while at < len(utterance.tokens) and utterance.tokens[at].word in utterance.lexicon.corrections:
-            at += 1
-        number = utterance.numerals.cardinal(at) if mention.end < at < len(utterance.tokens) else None
-        number = number if number is not None and self._alone(at) else self._after_denial(mention)
-        if number is None:
-            return mention
-        end, count = number
-        if mention.kind is Kind.PARTY:
-            return mention._replace(value=count, end=end, adds=False)
-        if isinstance(mention.value, TimeSaid) and 0 < count <= 24:
-            return mention._replace(
-                value=with_part(TimeSaid(count % 24 * 60, clear=count > 12), utterance.part), end=end
-            )
-        return mention
-
-    def _alone(self, at: int) -> bool:
-        return not any(mention.start <= at < mention.end for mention in self._utterance.mentions)
-
-    def _after_denial(self, mention: Mention) -> tuple[int, int] | None:
-        """The last number after a "no" that follows the number that was asked for ("four, no, the kids come too, six")."""
-        utterance, asked = self._utterance, self._asked
-        if asked is None or asked.type is not SlotType.PARTY_SIZE or mention.kind is not Kind.PARTY:
-            return None
-        denials = [
-            at
-            for at in range(mention.end, len(utterance.tokens))
-            if utterance.tokens[at].word in utterance.lexicon.negations
-        ]
-        numbers = [
-            (end, value)
-            for start, end, value in utterance.numerals.cardinals()
-            if denials and start > denials[0] and self._alone(start)
-        ]
-        return numbers[-1] if numbers else None
-
-    def _party(self, mentions: Sequence[Mention]) -> list[Mention]:
-        adding = [mention for mention in mentions if mention.adds and isinstance(mention.value, int)]
-        if len(adding) < 2:
-            return list(mentions)
-        total = sum(mention.value for mention in adding if isinstance(mention.value, int))
-        return [adding[0]._replace(value=total, end=adding[-1].end)]
-
-    def _is_bare(self, mention: Mention) -> bool:
-        """Whether "for seven" may mean seven o'clock, because the time was asked for and is not said otherwise."""
-        if mention.firm or self._asked is None:
-            return False
-        has_time = any(other.kind is Kind.TIME for other in self._utterance.mentions)
-        return self._asked.type in (SlotType.TIME, SlotType.NUMBER) and not has_time
-
     def _take_spelled(self, slot: Slot) -> None:
         numerals = self._utterance.numerals
         best, at = (0, 0, ""), 0
@@ -310,6 +281,21 @@ class _Hearing:
             return [(len(tokens) - 1, len(tokens), 1)]
         return []
 
+    def _single_ordinal(self) -> list[tuple[int, int, int]]:
+        """A day of the month without its article, where a day was asked for or the caller corrects ("no, tenth")."""
+        asks = self._correcting if self._asked is None else self._asked.type is SlotType.DATE
+        slots = [slot for slot in self._form.slots.values() if slot.type is SlotType.DATE]
+        tokens = self._utterance.tokens
+        if not asks or len(slots) != 1 or slots[0].name in self.found:
+            return []
+        ordinals = self._utterance.lexicon.ordinals
+        found = [(at, ordinals.at(tokens, at)) for at in range(len(tokens)) if self._free(at, at + 1)]
+        days = [(at, day) for at, day in found if day is not None and day[1] > 2]
+        if len(days) == 1:
+            (at, (end, day)) = days[0]
+            self._give(slots[0], DaySaid(day=day), at, end)
+        return []
+
     def _slot_for_number(self) -> Slot | None:
         asked = self._asked
         counted = [slot for slot in self._form.slots.values() if slot.type in _COUNTED and slot.name not in self.found]
@@ -335,25 +321,6 @@ class _Hearing:
                 runs.append((start, at))
                 start = None
         return runs
-
-    def _words(self, start: int, end: int) -> str:
-        utterance = self._utterance
-        after = after_lead_in(utterance, start, end)
-        if after < end and not self._is_verb(after):
-            start = after
-        polite = utterance.lexicon.polite
-        while start + 1 < end and utterance.tokens[start].word in polite:
-            start += 1
-        while start + 1 < end and utterance.tokens[end - 1].word in polite:
-            end -= 1
-        return utterance.said(start, end)
-
-    def _is_verb(self, at: int) -> bool:
-        """Whether "I would like" goes on with what to do, so that it belongs to the caller's own words."""
-        token, language = self._utterance.tokens[at], self._utterance.lexicon.language
-        if language.tag == "en":
-            return token.word in language.infinitive
-        return len(token.word) > 3 and token.word.endswith(language.infinitive) if language.infinitive else False
 
 
 def _from_number(slot: Slot, value: int, part: Part | None) -> object:

@@ -24,7 +24,7 @@ class Mention(NamedTuple):
 
     Attributes:
         firm: The words leave no doubt about the kind.
-        adds: A number of people that is one of several to add up.
+        adds: A number of people that is one of several to add up, or a day that comes after another one.
         part: The part of the day that was said along.
     """
 
@@ -111,7 +111,12 @@ class Utterance:
         return all(meanings[match.pattern] for match in self.polarity) if self.polarity else None
 
     def negated(self, start: int) -> bool:
-        """Whether what begins at token `start` is denied ("not at seven"); a pause after the denial makes it an answer instead."""
+        """Whether what begins at token `start` is denied ("not at seven", "rather than seven").
+
+        A pause after a "no" makes it an answer instead.
+        """
+        if self.rejected(start):
+            return True
         for at in range(start, max(0, start - 3), -1):
             before = self.tokens[at - 1].word
             if not self.tokens[at].before.isspace():
@@ -122,15 +127,31 @@ class Utterance:
                 return False
         return False
 
+    def rejected(self, start: int) -> bool:
+        """Whether the value is the one that another replaces ("instead of seven", "better at eight than at seven")."""
+        tokens, lexicon = self.tokens, self.lexicon
+        at = start
+        while at > max(0, start - 3) and tokens[at - 1].word in lexicon.carriers:
+            at -= 1
+        for end in range(at, start + 1):
+            if end and tokens[end - 1].word in lexicon.than:
+                before = {token.word for token in tokens[: end - 1]}
+                if not lexicon.comparatives.isdisjoint(before):
+                    return True
+            for phrase in lexicon.rejections:
+                if tuple(token.word for token in tokens[max(0, end - len(phrase)) : end]) == phrase:
+                    return True
+        return False
+
 
 def apart(matches: Iterable[Match], *, doubtful: Callable[[int], bool] | None = None) -> list[Match]:
     """The best matches that share no token, in the order of speech.
 
-    More words win, then the patterns that are not `doubtful`, then the earlier place, then the earlier pattern.
+    More words win, then the patterns that are not `doubtful`, then the earlier place, then the earlier pattern, then the longer match.
     """
 
-    def rank(match: Match) -> tuple[int, bool, int, int]:
-        return -match.score, doubtful is not None and doubtful(match.pattern), match.start, match.pattern
+    def rank(match: Match) -> tuple[int, bool, int, int, int]:
+        return -match.score, doubtful is not None and doubtful(match.pattern), match.start, match.pattern, -match.end
 
     taken: set[int] = set()
     chosen: list[Match] = []
@@ -186,6 +207,8 @@ def _time(rule: Rule, values: dict[str, list[int]], pairs: Sequence[tuple[int, .
 
 
 def _day(rule: Rule, values: dict[str, list[int]], pairs: Sequence[tuple[int, ...]]) -> DaySaid:
+    if rule.feast:
+        return DaySaid(feast=rule.feast)
     if pairs:
         return DaySaid(numbers=pairs[0])
     days = values.get("o", []) + values.get("d", [])

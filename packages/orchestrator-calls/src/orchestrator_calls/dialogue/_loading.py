@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import time
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from orchestrator_calls.dialogue._ears import build_ears
 from orchestrator_calls.dialogue._errors import ScriptError, ScriptProblem
 from orchestrator_calls.dialogue._lexicon import build_lexicons
 from orchestrator_calls.dialogue._model import Value
-from orchestrator_calls.dialogue._nodes import Document, nearest
+from orchestrator_calls.dialogue._nodes import Document
 from orchestrator_calls.dialogue._read import Draft, read_parts, read_settings
 from orchestrator_calls.dialogue._rivals import check_patterns
-from orchestrator_calls.dialogue._script import Script
+from orchestrator_calls.dialogue._script import Script, value_problems
 
 __all__ = ["load_script", "parse_script"]
 
@@ -26,7 +25,7 @@ _DEFAULT = "receptionist.toml"
 def load_script(path: Path | str | None = None, *, values: Mapping[str, Value] | None = None) -> Script:
     """Read, check and compile a script; without `path` the receptionist that comes with the package.
 
-    Takes some hundred milliseconds: load once, at start.
+    Takes up to a second: load once, at start, and give each tenant its own values by `Script.with_values`.
 
     Args:
         path: A TOML file in UTF-8.
@@ -63,7 +62,8 @@ def parse_script(text: str, source: str = "script", *, values: Mapping[str, Valu
     common = Document(resources.files("orchestrator_calls.dialogue").joinpath(_COMMON).read_text("utf-8"), _COMMON)
     read_parts(common, draft, lexicons, settings.handoff, built_in=True)
     read_parts(document, draft, lexicons, settings.handoff, built_in=False)
-    problems = [*common.problems, *document.problems, *_replace(draft, values or {}, source)]
+    problems = [*common.problems, *document.problems, *value_problems(draft.values, values or {}, source)]
+    draft.values.update(values or {})
     problems.extend(check_shape(settings, draft))
     ears = {
         tag: build_ears(lexicon, tag, draft.intents.values(), draft.forms, draft.menus)
@@ -73,6 +73,7 @@ def parse_script(text: str, source: str = "script", *, values: Mapping[str, Valu
     if problems:
         raise ScriptError.of(problems)
     return Script(
+        source=source,
         settings=settings,
         texts=draft.texts,
         reasons=draft.reasons,
@@ -82,13 +83,3 @@ def parse_script(text: str, source: str = "script", *, values: Mapping[str, Valu
         values=draft.values,
         ears=ears,
     )
-
-
-def _replace(draft: Draft, values: Mapping[str, Value], source: str) -> Iterable[ScriptProblem]:
-    for name, value in values.items():
-        if name not in draft.values:
-            yield ScriptProblem(source, 1, f"the script has no value `{name}`; {nearest(name, draft.values)}")
-        elif isinstance(draft.values[name], time) and not isinstance(value, time):
-            yield ScriptProblem(source, 1, f"value `{name}` must be a time of day")
-        else:
-            draft.values[name] = value

@@ -212,6 +212,7 @@ class Intent:
         fallback: It counts only where no other intent was heard.
         courtesy: A pleasantry that yields to everything else that the sentence says.
         always: The transfer is tried outside of the opening hours too.
+        unless: What outweighs patterns that name no more words ("already booked").
     """
 
     name: str
@@ -229,6 +230,7 @@ class Intent:
     transfer: str | None = None
     hang_up: bool = False
     command: Command | None = None
+    unless: Phrases = field(default_factory=dict[str, tuple[Phrase, ...]])
     built_in: bool = False
 
     @property

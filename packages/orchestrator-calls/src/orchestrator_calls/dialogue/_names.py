@@ -7,7 +7,7 @@ from typing import Final
 
 from orchestrator_calls.dialogue._listening import Utterance
 
-__all__ = ["after_lead_in", "read_name"]
+__all__ = ["after_lead_in", "after_letters", "own_words", "read_name", "request_in"]
 
 _WORDS: Final = 5
 """A name has no more words than this; a longer answer is something else."""
@@ -42,8 +42,44 @@ def read_name(utterance: Utterance, start: int, end: int) -> str:
     return " ".join(words)
 
 
+def after_letters(utterance: Utterance, end: int) -> int:
+    """The token after the letters with which a name is spelled from token `end` on."""
+    tokens = utterance.tokens
+    while end < len(tokens) and len(tokens[end].word) == 1 and tokens[end].word.isalpha():
+        end += 1
+    return end
+
+
+def own_words(utterance: Utterance, start: int, end: int) -> str:
+    """The caller's own words, without "I would like" and "please" around them."""
+    after = after_lead_in(utterance, start, end)
+    if after < end and not _is_verb(utterance, after):
+        start = after
+    polite = utterance.lexicon.polite
+    while start + 1 < end and utterance.tokens[start].word in polite:
+        start += 1
+    while start + 1 < end and utterance.tokens[end - 1].word in polite:
+        end -= 1
+    return utterance.said(start, end)
+
+
+def request_in(utterance: Utterance, start: int, end: int) -> str:
+    """What a request is about, empty where it says no more than "something"."""
+    return "" if utterance.tokens[start].word in utterance.lexicon.vague else own_words(utterance, start, end)
+
+
+def _is_verb(utterance: Utterance, at: int) -> bool:
+    """Whether "I would like" goes on with what to do, so that it belongs to the caller's own words."""
+    token, language = utterance.tokens[at], utterance.lexicon.language
+    if language.tag == "en":
+        return token.word in language.infinitive
+    return len(token.word) > 3 and token.word.endswith(language.infinitive) if language.infinitive else False
+
+
 def _bounds(utterance: Utterance, start: int, end: int) -> tuple[int, int]:
     tokens, lexicon = utterance.tokens, utterance.lexicon
+    while start + 1 < end and tokens[start].word in lexicon.greetings:
+        start += 1
     start = after_lead_in(utterance, start, end)
     while start < end and tokens[start].word in lexicon.name_ends:
         start += 1

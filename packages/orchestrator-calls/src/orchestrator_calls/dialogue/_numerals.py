@@ -80,7 +80,8 @@ class Numerals:
         characters: list[str] = []
         end = at
         while end < min(len(self._tokens), at + _RUN):
-            read = self._character(end, letters=letters)
+            after = end + 1 if characters and self._tokens[end].word in self._lexicon.joins else end
+            read = self._character(after, letters=letters) if after < len(self._tokens) else None
             if read is None:
                 break
             end, said = read
@@ -91,17 +92,21 @@ class Numerals:
         word = self._tokens[at].word
         if word.isdigit():
             return at + 1, word
-        if word in self._lexicon.double and at + 1 < len(self._tokens):
-            digit = (at + 2, 0) if self._tokens[at + 1].word in self._lexicon.oh else self.cardinal(at + 1)
-            return (digit[0], str(digit[1]) * 2) if digit is not None and digit[1] < 10 else None
-        if letters and self._is_code(at):
-            return self.after_letter(at), word.upper()
+        times = 2 if word in self._lexicon.double else 3 if word in self._lexicon.triple else 0
+        if times and at + 1 < len(self._tokens):
+            return self._repeated(at + 1, times)
+        if letters and (word in self._lexicon.letters or self._is_code(at)):
+            return self.after_letter(at), self._lexicon.letters.get(word, word).upper()
         if word in self._lexicon.oh:
             return at + 1, "0"
         number = self.cardinal(at)
         if number is not None:
             return number[0], str(number[1])
         return (at + 1, "1") if word in self._lexicon.ones else None
+
+    def _repeated(self, at: int, times: int) -> tuple[int, str] | None:
+        digit = (at + 1, 0) if self._tokens[at].word in self._lexicon.oh else self.cardinal(at)
+        return (digit[0], str(digit[1]) * times) if digit is not None and digit[1] < 10 else None
 
     def after_letter(self, at: int) -> int:
         """The token after a letter and the word that explains it ("B for Bravo")."""
@@ -116,6 +121,9 @@ class Numerals:
     def _is_code(self, at: int) -> bool:
         """A single letter, or a few capitals as recognizers write them."""
         token = self._tokens[at]
+        if at and token.start == self._tokens[at - 1].start:
+            # The end of a contraction ("the number's").
+            return False
         return len(token.word) == 1 or (len(token.word) <= 4 and self._text[token.start : token.end].isupper())
 
     def _cardinal(self, at: int) -> Found | None:
@@ -174,6 +182,8 @@ class Numerals:
 
     def _digits(self, at: int, marks: tuple[str, ...], count: int) -> tuple[int, ...] | None:
         """`count` tokens of at most four digits with one of `marks` between them."""
+        if at + 1 >= len(self._tokens) or self._tokens[at + 1].before not in marks:
+            return None
         tokens = self._tokens[at : at + count]
         if len(tokens) < count or not all(token.word.isdigit() and len(token.word) <= 4 for token in tokens):
             return None

@@ -5,6 +5,7 @@ A pattern is a sequence of words that may stand anywhere in a sentence:
 - `word` is itself, in any case and with or without diacritics; `reserv*` is every word that begins so;
 - `(a|b c)` is one of the alternatives, `[a|b]` one of them or nothing;
 - `{slot}` is a value of the slot's type;
+- `<want>` is a class of words, such as everything with which people say what they want;
 - `...` is up to four words that do not matter;
 - `pool + open` is both, in any order and wherever they stand.
 
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from orchestrator_calls.dialogue._text import Normaliser
 
@@ -27,10 +28,10 @@ __all__ = ["GAP_WORDS", "Atom", "AtomKind", "Pattern", "PatternError", "compile_
 
 GAP_WORDS: Final = 4
 """How many words `...` may stand for at most."""
-_MAX_ATOMS: Final = 120
+_MAX_ATOMS: Final = 300
 _MAX_DEPTH: Final = 6
 _MAX_PARTS: Final = 4
-_LEXEME: Final = re.compile(r"\s*(\.\.\.|\{[^{}]*\}|[()\[\]|]|[^\s()\[\]|{}]+|[{}])")
+_LEXEME: Final = re.compile(r"\s*(\.\.\.|\{[^{}]*\}|<[^<>]*>|[()\[\]|]|[^\s()\[\]|{}<>]+|[{}<>])")
 _LITERAL: Final = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*\*?\Z")
 
 
@@ -201,7 +202,19 @@ class _Parser:
             if not name.isidentifier():
                 raise PatternError(f"`{lexeme}` is no slot; a slot is written {{name}}")
             return (Atom(AtomKind.SLOT, name),)
+        if lexeme[0] == "<":
+            return (self._class(lexeme),)
         return self._words(lexeme)
+
+    def _class(self, lexeme: str) -> Node:
+        written = self._normaliser.classes.get(lexeme[1:-1].strip())
+        if written is None:
+            known = ", ".join(f"<{name}>" for name in self._normaliser.classes)
+            raise PatternError(f"`{lexeme}` is no class of words; there are {known or 'none'}")
+        parsed = self._normaliser.parsed
+        if lexeme not in parsed:
+            parsed[lexeme] = _Parser(f"({written})", self._normaliser).parse()
+        return cast("Node", parsed[lexeme])
 
     def _words(self, lexeme: str) -> Sequence[Node]:
         if not _LITERAL.match(lexeme):

@@ -174,6 +174,7 @@ class _Reader(FormReader):
             transfer=self._target(node),
             hang_up=node.boolean("hang_up", default=False),
             command=command,
+            unless=self.patterns(node, "unless", required=False),
             built_in=self.built_in,
         )
         node.finish()

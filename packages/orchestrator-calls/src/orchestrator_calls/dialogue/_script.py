@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import time
 
 from orchestrator_calls.dialogue._ears import Ears
+from orchestrator_calls.dialogue._errors import ScriptError, ScriptProblem
 from orchestrator_calls.dialogue._model import Form, Intent, Menu, Settings, Text, Value
+from orchestrator_calls.dialogue._nodes import nearest
 from orchestrator_calls.responder import Say
 
-__all__ = ["Script"]
+__all__ = ["Script", "value_problems"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -17,6 +20,7 @@ class Script:
     """A dialogue that may be spoken; `load_script` makes it. It never changes and may be shared by all calls.
 
     Attributes:
+        source: Its name in errors.
         settings: The head of the file.
         texts: What is said in every script.
         reasons: Why a value is refused.
@@ -27,6 +31,7 @@ class Script:
         ears: What is listened for, per language.
     """
 
+    source: str
     settings: Settings
     texts: Mapping[str, Text]
     reasons: Mapping[str, Text]
@@ -35,6 +40,17 @@ class Script:
     menus: Mapping[str, Menu]
     values: Mapping[str, Value]
     ears: Mapping[str, Ears]
+
+    def with_values(self, values: Mapping[str, Value]) -> Script:
+        """The same script with other values, such as the name of another house; costs next to nothing.
+
+        Raises:
+            ScriptError: It has no such value, or one of another kind.
+        """
+        problems = list(value_problems(self.values, values, self.source))
+        if problems:
+            raise ScriptError.of(problems)
+        return replace(self, values={**self.values, **values})
 
     def __repr__(self) -> str:
         return f"<Script {self.name!r} in {', '.join(self.languages)}>"
@@ -67,3 +83,12 @@ class Script:
         sentences = self.texts[text].sentences[known]
         sentence = sentences[min(max(count, 1), len(sentences)) - 1]
         return Say("".join(part for part in sentence.parts if isinstance(part, str)), language if tag else known)
+
+
+def value_problems(known: Mapping[str, Value], values: Mapping[str, Value], source: str) -> Iterator[ScriptProblem]:
+    """What is wrong with values that are to take the place of a script's own."""
+    for name, value in values.items():
+        if name not in known:
+            yield ScriptProblem(source, 1, f"the script has no value `{name}`; {nearest(name, known)}")
+        elif isinstance(known[name], time) and not isinstance(value, time):
+            yield ScriptProblem(source, 1, f"value `{name}` must be a time of day")

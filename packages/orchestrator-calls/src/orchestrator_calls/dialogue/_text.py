@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from orchestrator_calls.dialogue._spelling import Spelling
 
 __all__ = ["Normaliser", "Token", "fold", "tidy"]
 
@@ -52,6 +55,8 @@ class Normaliser:
         suffixes: What follows an apostrophe to the word it stands for (`d` to `would`).
         fillers: Words or phrases that carry nothing and are dropped.
         umlauts: Whether `ae`, `oe` and `ue` are other spellings of umlauts.
+        sounds: Phrases of sounds to the word they stand for ("mm hmm" to "yes"); the longest phrase wins, over fillers too.
+        classes: Words that patterns may use in each other's place, by the name of the class, in the pattern notation.
     """
 
     def __init__(
@@ -61,14 +66,25 @@ class Normaliser:
         suffixes: Mapping[str, str],
         fillers: Iterable[str],
         umlauts: bool = False,
+        sounds: Mapping[str, str] | None = None,
+        classes: Mapping[str, str] | None = None,
     ) -> None:
+        self.classes = classes or {}
+        self.parsed: dict[str, object] = {}
         self._umlauts = umlauts
+        self._spelling: Spelling | None = None
         self._suffixes = suffixes
         self._expand = {fold(said): tuple(self.word(part) for part in full.split()) for said, full in expand.items()}
-        self._fillers: dict[str, list[tuple[str, ...]]] = {}
-        for filler in fillers:
-            words = tuple(word for said in _WORD.findall(filler) for word in self._words(said))
-            self._fillers.setdefault(words[0], []).append(words)
+        self._phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for phrase, meaning in (*((filler, "") for filler in fillers), *(sounds or {}).items()):
+            words = tuple(word for said in _WORD.findall(phrase) for word in self._words(said))
+            self._phrases.setdefault(words[0], []).append((words, self.word(meaning)))
+        for starting in self._phrases.values():
+            starting.sort(key=lambda known: -len(known[0]))
+
+    def learn(self, spelling: Spelling) -> None:
+        """From now on mend words that are not known; patterns are written before, so that they stay as they are."""
+        self._spelling = spelling
 
     def word(self, word: str) -> str:
         """One word evened out, without expansion."""
@@ -88,7 +104,7 @@ class Normaliser:
             for word in self._words(match.group()):
                 found.append(Token(word, start, end, before))
                 before = ""
-        return self._without_fillers(found)
+        return self._without_fillers(found if self._spelling is None else self._mended(found, self._spelling))
 
     def words(self, text: str) -> tuple[str, ...]:
         """The words alone."""
@@ -104,21 +120,27 @@ class Normaliser:
         parts = [self.word(part) for part in folded.split("'") if part] or [folded]
         return [parts[0], *(self._suffixes.get(part, part) for part in parts[1:])]
 
+    def _mended(self, tokens: list[Token], spelling: Spelling) -> list[Token]:
+        mended: list[Token] = []
+        for token in tokens:
+            words = spelling.mend(token.word)
+            mended.extend(token._replace(word=word, before="" if n else token.before) for n, word in enumerate(words))
+        return mended
+
     def _without_fillers(self, tokens: list[Token]) -> list[Token]:
         kept: list[Token] = []
         index = 0
         while index < len(tokens):
-            length = self._filler_at(tokens, index)
-            if length:
-                index += length
-                continue
-            kept.append(tokens[index])
-            index += 1
+            length, meaning = self._phrase_at(tokens, index)
+            if meaning or not length:
+                token = tokens[index]
+                kept.append(token._replace(word=meaning, end=tokens[index + length - 1].end) if length else token)
+            index += length or 1
         return kept
 
-    def _filler_at(self, tokens: list[Token], index: int) -> int:
-        for filler in self._fillers.get(tokens[index].word, ()):
-            end = index + len(filler)
-            if end <= len(tokens) and all(tokens[index + n].word == word for n, word in enumerate(filler)):
-                return len(filler)
-        return 0
+    def _phrase_at(self, tokens: list[Token], index: int) -> tuple[int, str]:
+        for phrase, meaning in self._phrases.get(tokens[index].word, ()):
+            end = index + len(phrase)
+            if end <= len(tokens) and all(tokens[index + n].word == word for n, word in enumerate(phrase)):
+                return len(phrase), meaning
+        return 0, ""

@@ -8,6 +8,7 @@ from typing import Final
 from orchestrator_calls.dialogue._conversation import Conversation
 from orchestrator_calls.dialogue._ears import Heard
 from orchestrator_calls.dialogue._form_talk import answer_form, answer_form_digits, refuse_digits
+from orchestrator_calls.dialogue._implied import implied_intent
 from orchestrator_calls.dialogue._intents import run_intent, run_key, run_spoken, say_goodbye
 from orchestrator_calls.dialogue._listening import Utterance
 from orchestrator_calls.dialogue._memory import Question, Stage
@@ -23,6 +24,8 @@ _DOMINANT: Final = 0.5
 """The share of a sentence's words that an intent must name to count while a form waits for the caller's own words."""
 _FULL: Final = 2
 """An intent of so many words counts beside an answer in the same sentence."""
+_LAST_WORDS: Final = 3
+"""So many words may follow a goodbye ("bye then, all the best")."""
 _MOST_KEYS: Final = 32
 _FREE: Final = (SlotType.TEXT, SlotType.NAME)
 
@@ -130,9 +133,17 @@ def _try_other_languages(talk: Conversation, text: str, likely: Sequence[str]) -
 
 def _listen(talk: Conversation, utterance: Utterance) -> list[Heard]:
     heard = talk.ears.heard(utterance, talk.ears.spans(utterance), talk.memory.menu or None)
+    heard = [item for item in heard if not talk.script.intents[item.intent].hang_up or _takes_leave(utterance, item)]
     polite = (item.match for item in heard if item.intent in talk.ears.courtesies)
     talk.pleasantries = {at for match in polite for at in range(match.start, match.end)}
     return heard
+
+
+def _takes_leave(utterance: Utterance, heard: Heard) -> bool:
+    """Whether a goodbye ends the sentence or is most of it; who goes on speaking does not want to be cut off."""
+    match = heard.match
+    after = [token for token in utterance.tokens[match.end :] if token.word not in utterance.lexicon.polite]
+    return len(after) <= _LAST_WORDS or match.score >= len(utterance.tokens) * _DOMINANT
 
 
 def _firm(talk: Conversation, heard: list[Heard]) -> list[Heard]:
@@ -147,9 +158,25 @@ def _answer_sentence(talk: Conversation, utterance: Utterance, heard: list[Heard
         return _answer_in_form(talk, utterance, heard)
     if _answer_question(talk, utterance, heard):
         return True
-    if heard:
-        run_spoken(talk, heard[0], utterance)
-    return bool(heard)
+    heard = _without_empty_cancel(talk, heard)
+    best = heard[0] if heard else None
+    unclear = best is None or talk.script.intents[best.intent].fallback or talk.script.intents[best.intent].menu
+    implied = implied_intent(talk, utterance, asks=best is not None) if unclear else None
+    if implied is not None:
+        run_intent(talk, implied, utterance)
+    elif best is not None:
+        run_spoken(talk, best, utterance)
+    return best is not None or implied is not None
+
+
+def _without_empty_cancel(talk: Conversation, heard: list[Heard]) -> list[Heard]:
+    """Without the wish to cancel where nothing is open and something else is said as well ("never mind, bye")."""
+    if talk.memory.menu or not heard or not _cancels(talk, heard[0]):
+        return heard
+    others = [
+        item for item in _firm(talk, heard) if not _cancels(talk, item) and item.intent not in talk.ears.courtesies
+    ]
+    return others or heard
 
 
 def _answer_question(talk: Conversation, utterance: Utterance, heard: list[Heard]) -> bool:

@@ -78,6 +78,14 @@ class Phrases:
             branches = branch.branches
         return found
 
+    def words(self) -> Iterable[str]:
+        """Every word of the phrases."""
+        left = [self._root]
+        while left:
+            branches = left.pop()
+            yield from branches
+            left.extend(branch.branches for branch in branches.values())
+
     def first_words(self) -> Iterable[str]:
         """The words with which a phrase can begin."""
         return self._root.keys()
@@ -95,7 +103,12 @@ class Lexicon:
     def __init__(self, language: Language) -> None:
         self.language = language
         self.normaliser = Normaliser(
-            expand=language.expand, suffixes=language.suffixes, fillers=language.fillers, umlauts=language.umlauts
+            expand=language.expand,
+            suffixes=language.suffixes,
+            fillers=language.fillers,
+            umlauts=language.umlauts,
+            sounds=language.vocabulary.sounds,
+            classes=language.vocabulary.classes,
         )
         self.numbers = self._phrases(self._numbers())
         self.ordinals = self._phrases((form, day) for day in range(1, 32) for form in language.ordinals(day))
@@ -117,11 +130,28 @@ class Lexicon:
                 for pattern in patterns
             ]
         )
+        self.wishes = self._matcher(("<want>",) if "want" in language.vocabulary.classes else ())
         self.lead_ins = self._matcher(language.lead_ins)
         self.changes = self._matcher(language.changes)
         self.everything = self._matcher(language.everything)
         self.corrections = self._set((language.corrections,))
         self.no_names = self._set((language.no_names,))
+        self.rejections = [self._words(said) for said in language.vocabulary.rejections]
+        self.comparatives = self._set((language.vocabulary.comparatives,))
+        self.than = self._set((language.vocabulary.than,))
+        self.persons = self._set((language.vocabulary.persons,))
+        self.pairs = self._set((language.vocabulary.pairs,))
+        self.selves = self._set((language.vocabulary.selves,))
+        self.links = self._set((language.vocabulary.links,))
+        self.joins = self._set((language.vocabulary.joins,))
+        self.letters = {word: word[0] for word in self._set((language.vocabulary.alphabet,))}
+        self.letters.update(
+            (self.normaliser.word(name), letter) for name, letter in language.vocabulary.letters.items()
+        )
+        self.greetings = self._set((language.vocabulary.greetings,))
+        self.triple = self._set(language.vocabulary.triple)
+        self.until = self._set((language.vocabulary.until,))
+        self.vague = self._set((language.vocabulary.vague,))
         self.spelled_as = [self._words(said) for said in language.spelled_as]
         self.own_number = self._matcher(language.own_number)
         self.speaking = self._set((language.speaking,))
@@ -133,6 +163,12 @@ class Lexicon:
         )
         self.numeric = named | self.ones | self.oh | frozenset(self.ordinals.first_words())
         self.common = self._set((language.common,)) | named
+        self.familiar = self.common | self.carriers | self.name_ends | self.negations | self.corrections | self.selves
+
+    @property
+    def phrases(self) -> tuple[Matcher[None] | Matcher[bool], ...]:
+        """What is listened for beside the values."""
+        return (self.polarity, self.lead_ins, self.changes, self.everything, self.own_number, self.wishes)
 
     def _matcher(self, patterns: Iterable[str]) -> Matcher[None]:
         return Matcher([(compile_pattern(pattern, self.normaliser), None) for pattern in patterns])
@@ -176,8 +212,7 @@ class Lexicon:
 def build_lexicons(tags: Iterable[str]) -> dict[str, Lexicon]:
     """Compile `tags`, each told apart from the others: a word that several share tells nothing about the language."""
     lexicons = {tag: Lexicon(LANGUAGES[tag]()) for tag in tags}
-    everything = {tag: lexicon.common for tag, lexicon in lexicons.items()}
     for tag, lexicon in lexicons.items():
-        others = frozenset[str]().union(*(words for other, words in everything.items() if other != tag))
-        lexicon.common = everything[tag] - others
+        others = frozenset[str]().union(*(other.familiar for name, other in lexicons.items() if name != tag))
+        lexicon.common -= others
     return lexicons

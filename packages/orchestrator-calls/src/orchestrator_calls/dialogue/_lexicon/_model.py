@@ -7,7 +7,20 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
 
-__all__ = ["Kind", "Language", "Part", "Rule", "date_", "nights", "party", "range_", "time_"]
+__all__ = [
+    "Kind",
+    "Language",
+    "Part",
+    "Rule",
+    "Vocabulary",
+    "date_",
+    "day_after",
+    "feast",
+    "nights",
+    "party",
+    "range_",
+    "time_",
+]
 
 
 class Kind(StrEnum):
@@ -47,7 +60,9 @@ class Rule:
         fixed: For a time: the minutes of the day themselves (noon, midnight).
         part: The part of the day that is said along.
         count: For a party: how many people the words mean, when no slot says so.
-        adds: For a party: the number adds to the others of the sentence (adults, children).
+        adds: For a party: the number adds to the others of the sentence (adults, children). For nights: the words name a day after
+            another one ("the next day").
+        feast: For a date: its month and day, or the days from Easter Sunday alone.
         firm: Whether the words leave no doubt about what is meant; "for four" may mean four o'clock.
     """
 
@@ -64,6 +79,7 @@ class Rule:
     count: int | None = None
     adds: bool = False
     firm: bool = True
+    feast: tuple[int, ...] = ()
 
 
 def time_(
@@ -93,6 +109,16 @@ def date_(
     return Rule(kind=Kind.DATE, pattern=pattern, days=days, unit=unit, week=week, weekend=weekend, part=part, firm=firm)
 
 
+def feast(pattern: str, *when: int) -> Rule:
+    """A rule for a feast: month and day, or the days from Easter Sunday alone."""
+    return Rule(kind=Kind.DATE, pattern=pattern, feast=when)
+
+
+def day_after(pattern: str) -> Rule:
+    """A rule for the day after another one."""
+    return Rule(kind=Kind.NIGHTS, pattern=pattern, count=1, adds=True)
+
+
 def range_(pattern: str) -> Rule:
     """A rule for two days of one month: the first two day numbers of the pattern."""
     return Rule(kind=Kind.RANGE, pattern=pattern)
@@ -106,6 +132,49 @@ def nights(pattern: str, *, unit: int = 1, count: int | None = None) -> Rule:
 def party(pattern: str, *, count: int | None = None, adds: bool = False, firm: bool = True) -> Rule:
     """A rule for how many people."""
     return Rule(kind=Kind.PARTY, pattern=pattern, count=count, adds=adds, firm=firm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """Classes of words of one language, as people write them.
+
+    Attributes:
+        sounds: See `Normaliser`.
+        classes: See `Normaliser`.
+        rejections: Phrases before a value that another one replaces ("instead of", "rather than").
+        comparatives: Words after which `than` comes before such a value ("better at eight than at seven").
+        than: Such words.
+        persons: Words for one person each ("wife", "son").
+        pairs: Words for two people ("parents").
+        selves: Words with which callers name themselves.
+        links: Words between people who come together, and words that go with them ("and", "my", "little").
+        vague: Words with which a request begins that does not say what is wanted ("something").
+        joins: Words between the letters and digits of a code that are none of them ("then", "dash").
+        letters: The names of letters where they are words.
+        alphabet: Words of telephone alphabets, each for its first letter.
+        greetings: Words that may stand before a name and are none of it.
+        triple: Words before a digit that say it three times.
+        endings: What makes a plural of a word.
+        until: Words before the last day of a stay.
+    """
+
+    sounds: Mapping[str, str]
+    classes: Mapping[str, str]
+    rejections: tuple[str, ...]
+    comparatives: str
+    than: str
+    persons: str
+    pairs: str
+    selves: str
+    links: str
+    vague: str
+    joins: str
+    alphabet: str
+    greetings: str
+    triple: tuple[str, ...]
+    endings: tuple[str, ...]
+    until: str
+    letters: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +216,7 @@ class Language:
         infinitive: How a verb ends that may follow "I would like"; in English the word before it.
         own_number: How people name the number from which they call, in the pattern notation.
         examples: Words for a value of each slot type, to try patterns with.
+        vocabulary: Classes of words.
         say_date: A date in words, with its year when it is given.
         say_time: A time of day in words.
         say_people: A number of people in words.
@@ -183,6 +253,7 @@ class Language:
     infinitive: tuple[str, ...]
     own_number: tuple[str, ...]
     examples: Mapping[str, str]
+    vocabulary: Vocabulary
     say_date: Callable[[date, bool], str]
     say_time: Callable[[time], str]
     say_people: Callable[[int], str]

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from datetime import date, time
 
-from orchestrator_calls.dialogue._lexicon._model import Language, Part, Rule, date_, nights, party, range_, time_
+from orchestrator_calls.dialogue._lexicon._model import (
+    Language,
+    Part,
+    Rule,
+    date_,
+    day_after,
+    feast,
+    nights,
+    party,
+    range_,
+    time_,
+)
+from orchestrator_calls.dialogue._lexicon._vocabulary import GERMAN
 
 __all__ = ["language"]
 
@@ -89,13 +101,20 @@ def _times() -> tuple[Rule, ...]:
         time_("{m5} [minuten] nach halb {h1}", minutes=-30),
         time_("{m5} [minuten] vor halb {h1}", minutes=-30, sign=-1),
         time_("mitternacht", fixed=0),
+        time_("{h} {m}", firm=False),
+        time_("(punkt|circa|zirka|ungefähr|etwa|ab|kurz nach|spätestens) {h}", firm=False),
+        time_("{h} rum", firm=False),
     )
 
 
 def _days() -> tuple[Rule, ...]:
     return (
+        date_("(gestern (abend|mittag|nacht|früh)|vorgestern|neulich|kürzlich)", days=-1),
+        date_("(letzten|letzte|vergangenen|vorigen) {weekday} [abend]", days=-7),
+        date_("(letzte woche|vor {n1} (tagen|wochen|tag|woche))", days=-7),
         date_("gestern", days=-1),
         date_("heute", days=0),
+        date_("(jetzt gleich|gleich jetzt|sofort)", days=0, firm=False),
         date_("heute (morgen|früh|vormittag)", days=0, part=Part.AM),
         date_("heute (mittag|nachmittag|abend|nacht)", days=0, part=Part.PM),
         date_("morgen", days=1),
@@ -114,12 +133,30 @@ def _days() -> tuple[Rule, ...]:
         date_("[{weekday} [den|dem|der]] ({o}|{d}) [des] {month} [{year}]"),
         date_("[{weekday} [den|dem|der]] {o} {o} [{year}]"),
         date_("(am|den|dem|der|zum|vom) [{weekday}] [den|dem|der] {o}", firm=False),
-        date_("(am|zum) {d}", firm=False),
+        date_("(am|zum|vom) {d}", firm=False),
         date_("{weekday} [den|dem|der] ({o}|{d})"),
         date_("[{weekday} [den|dem]] {numdate}"),
         date_("in {n1} (tag|tage|tagen)"),
         date_("in {n1} (woche|wochen)", unit=7),
-        date_("(heute in einer woche|heute in acht tagen)", days=7),
+        date_("[heute] in (einer woche|acht tagen)", days=7),
+        date_("[heute] in (zwei wochen|vierzehn tagen|14 tagen)", days=14),
+        date_("{weekday} in (zwei wochen|vierzehn tagen)", days=14),
+        date_("{weekday} [über] acht tage", days=7),
+        date_("(nächsten|kommenden|diesen) {weekday}"),
+        feast("(heiligabend|heiligen abend|heiliger abend)", 12, 24),
+        feast("[am] ersten weihnachtstag", 12, 25),
+        feast("[am] ersten weihnachtsfeiertag", 12, 25),
+        feast("[am] zweiten (weihnachtstag|weihnachtsfeiertag)", 12, 26),
+        feast("(silvester|sylvester|silvesterabend)", 12, 31),
+        feast("(neujahr|neujahrstag)", 1, 1),
+        feast("valentinstag", 2, 14),
+        feast("karfreitag", -2),
+        feast("ostersonntag", 0),
+        feast("ostermontag", 1),
+        feast("pfingstsonntag", 49),
+        feast("pfingstmontag", 50),
+        feast("(himmelfahrt|christi himmelfahrt|vatertag)", 39),
+        feast("fronleichnam", 60),
         date_("(morgen in einer woche|morgen in acht tagen)", days=8),
         date_("wochenende", weekend=True),
     )
@@ -130,23 +167,34 @@ def _stays() -> tuple[Rule, ...]:
         range_("({o}|{d}) (bis|bis zum) ({o}|{d}) {month}"),
         nights("{n1} [einzige|weitere] (nacht|nächte|nächten|übernachtung|übernachtungen)"),
         nights("{n1} (woche|wochen)", unit=7),
+        nights("über nacht", count=1),
+        day_after("[am|den|der|dem] (nächsten|folgenden|darauffolgenden) (tag|morgen)"),
+        day_after("(am|den|der|einen|ein) tag (darauf|danach|später|drauf)"),
+        day_after("(am|den) (morgen|tag) (danach|darauf)"),
+        day_after("tags (darauf|drauf)"),
     )
 
 
 def _parties() -> tuple[Rule, ...]:
     return (
         party("für {n}", firm=False),
-        party("{n1} (person|personen|leute|gast|gäste|mann|plätze)"),
+        party("[<we>] {n1} (person|personen|leute|gast|gäste|mann|plätze|köpfe)"),
+        party("{n} (zum|fürs|für das) (essen|abendessen|mittagessen)"),
+        party("(nur|bloß) {n}", firm=False),
+        party("(insgesamt|zusammen|gesamt|alles in allem|im ganzen) {n}"),
+        party("{n} (insgesamt|zusammen|alles in allem|im ganzen|hoch)"),
+        party("tisch (mit|für) {n} [plätzen]", firm=False),
         party("(für uns|wir|uns|zu) {n}", firm=False),
         party("(uns beide|wir beide|uns zwei|für uns beide)", count=2),
         party("{n} (bis|oder) {n} (personen|leute|gäste)"),
         party(
-            "{n1} (erwachsene|erwachsener|erwachsenen|kind|kinder|kindern|jugendliche|jugendlicher|baby|babys|kleinkind)",
+            "[<we>] {n1} [kleine|weitere] (erwachsene|erwachsener|erwachsenen|kind|kinder|kindern|jugendliche|jugendlicher|baby|babys|kleinkind)",
             adds=True,
         ),
-        party("(wir sind|sind wir|wir wären|wir kommen zu) {n}"),
+        party("<we> [so|etwa|ungefähr] {n}"),
+        party("(nur|bloß|lediglich) (wir|uns|für uns) (zwei|beide)", count=2),
         *(
-            party(f"[wir sind|sind wir|wir wären|wir kommen] {words}", count=count)
+            party(f"[<we>] {words}", count=count)
             for count, words in {
                 2: "zu zweit",
                 3: "zu dritt",
@@ -160,7 +208,7 @@ def _parties() -> tuple[Rule, ...]:
             }.items()
         ),
         party(
-            "(nur ich|nur mich|nur für mich|für mich allein|für mich alleine|ich allein|ich alleine|ich bin allein)",
+            "(nur ich|bloß ich|lediglich ich|bloß für mich|nur für eine person|eine einzelperson|ich reise allein|ich reise alleine|ich komme allein|ich komme alleine|allein|alleine|nur mich|nur für mich|für mich allein|für mich alleine|ich allein|ich alleine|ich bin allein)",
             count=1,
         ),
         party("(meine|mein|meinen) (frau|mann|freundin|freund|partner|partnerin) und (ich|mich)", count=2),
@@ -181,8 +229,34 @@ _EXPAND = {
     "ne": "eine",
     "ner": "einer",
     "dreiviertel": "drei viertel",
+    **{f"{stem}ertisch": f"tisch für {stem}" for n, stem in enumerate(_UNITS) if 2 <= n <= 12},
+    "stimmts": "stimmt es",
+    "passts": "passt es",
+    "ists": "ist es",
+    "wars": "war es",
+    "wärs": "wäre es",
+    "wär": "wäre",
+    "würd": "würde",
+    "wollt": "wollte",
+    "nem": "einem",
+    "wenn's": "wenn es",
+    "wenns": "wenn es",
+    "tschüssi": "tschüss",
+    "jawoll": "jawohl",
+    "tschüssle": "tschüss",
+    "bräucht": "bräuchte",
+    "könnt": "könnte",
+    "mach": "mache",
+    "nehm": "nehme",
+    "net": "nicht",
+    "nich": "nicht",
+    "ham": "haben",
+    "auf'n": "auf den",
+    "übers": "über das",
     "fürs": "für das",
     "heut": "heute",
+    "des": "das",
+    "ned": "nicht",
 }
 
 
@@ -193,11 +267,22 @@ _FILLERS = (
     "ehm",
     "hm",
     "hmm",
-    "mhm",
     "also",
     "eigentlich",
     "halt",
     "tja",
+    "sozusagen",
+    "quasi",
+    "irgendwie",
+    "naja",
+    "na ja",
+    "ach",
+    "och",
+    "gell",
+    "sagen wir mal",
+    "wenn das geht",
+    "wenn es geht",
+    "wissen sie",
 )
 _COMMON = (
     "der die das und ist nicht ich sie wir ihr ein eine einen einer mit für auf bei von zum zur haben hätte möchte möchten würde "
@@ -212,16 +297,19 @@ _PARTS = (
 )
 _YES = (
     "(ja|jawohl|jap|jo|joa|genau|richtig|korrekt|stimmt|gern|gerne|natürlich|klar|selbstverständlich|sicher|perfekt|okay|ok|passt|super|prima|wunderbar|bestens|einverstanden|hervorragend)",
-    "(das|so|jetzt) (stimmt|passt|ist richtig|ist korrekt|ist gut|ist ok|ist okay)",
-    "(machen sie das|tun sie das|genau so|ja bitte|kein problem|gut|in ordnung|alles klar|alles richtig|sehr gerne|sehr gut|auf jeden fall)",
+    "(das|so|jetzt|dann|alles) (stimmt|passt|ist richtig|ist korrekt|ist gut|ist ok|ist okay)",
+    "((die|der|das) ist (es|sie|er)|(so|bitte|gerne) weitergeben|geben sie [es|das] [so] weiter|wenn es keine umstände macht|genau (die|der|das|den)|machen sie das|ich bitte darum|wenn sie so (nett|lieb|gut|freundlich) wären|seien sie so (nett|gut|lieb)|das wäre (nett|toll|super|schön|gut|lieb|klasse|prima)|(können|könnten) (wir|sie) so machen|machen wir so|so machen wir es|so machen wir das|wird gemacht|von mir aus|warum nicht|alles bestens|alles gut|alles okay|einwandfrei|freilich|logisch|logo|klaro|top|toll|klasse|spitze|exakt|absolut|definitiv|unbedingt|so ist es|so isses|sehr schön|so ist recht|tun sie das|genau so|ja bitte|kein problem|gut|in ordnung|alles klar|alles richtig|sehr gerne|sehr gut|auf jeden fall)",
 )
 _NO = (
+    "None",
     "nein (danke|danke schön|vielen dank)",
     "(nein|nichts|nee|nö|falsch|nicht|keinesfalls|nein danke)",
     "[das|so] [stimmt|passt|ist] [so|ganz] nicht [ganz|so] [richtig|korrekt]",
     "(das|da) (ist|war) (falsch|nicht richtig)",
 )
 _LEAD_INS = (
+    "(der name wäre|mein name wäre|name wäre|nachname ist|nachname wäre|nachname|familienname)",
+    "[und zwar|ja] (schreiben sie|nehmen sie|notieren sie|das läuft auf|läuft auf|das geht auf)",
     "[ja|gut|okay|ok] (mein|der) (name|nachname|familienname|vorname) (ist|wäre|lautet)",
     "[ja|gut|okay|ok] (ich (heiße|bin)|das (ist|wäre)|es ist|hier (ist|spricht))",
     "[und zwar] (auf|unter) (den|dem|meinen) namen [von]",
@@ -271,7 +359,7 @@ def language() -> Language:
         common=_COMMON,
         numbers=_numbers,
         thousand="tausend",
-        extra_numbers={"ein dutzend": 12},
+        extra_numbers={"ein dutzend": 12, "ein halbes dutzend": 6, "halbes dutzend": 6},
         ones=("ein", "eine", "einen", "einer", "einem"),
         double=("doppel", "zweimal"),
         ordinals=_ordinals,
@@ -297,6 +385,7 @@ def language() -> Language:
         infinitive=(),
         own_number=_OWN_NUMBER,
         examples=_EXAMPLES,
+        vocabulary=GERMAN,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import date, time
 
-from orchestrator_calls.dialogue._lexicon._model import Language, Part, Rule, date_, nights, party, range_, time_
+from orchestrator_calls.dialogue._lexicon._english_rules import RULES
+from orchestrator_calls.dialogue._lexicon._model import Language, Part, party
+from orchestrator_calls.dialogue._lexicon._vocabulary import ENGLISH
 
 __all__ = ["language"]
 
@@ -111,90 +113,6 @@ def _say_time(at: time) -> str:
     return f"{hour}:{at.minute:02} {half}" if at.minute else f"{hour} {half}"
 
 
-def _times() -> tuple[Rule, ...]:
-    return (
-        time_("{clock} [o'clock]"),
-        time_("(at|by|around|about) {h}", firm=False),
-        time_("{h} {m} [o'clock|hours]"),
-        time_("{h} o'clock"),
-        time_("{h} [{m}] (am|a m)", part=Part.AM),
-        time_("{h} [{m}] (pm|p m)", part=Part.PM),
-        time_("{clock} (am|a m)", part=Part.AM),
-        time_("{clock} (pm|p m)", part=Part.PM),
-        time_("half [past] {h}", minutes=30),
-        time_("quarter (past|after) {h}", minutes=15),
-        time_("quarter (to|before|of) {h}", minutes=-15),
-        time_("{m5} [minutes] (past|after) {h}"),
-        time_("{m5} [minutes] (to|before) {h}", sign=-1),
-        time_("(noon|midday|twelve noon)", fixed=720),
-        time_("midnight", fixed=0),
-    )
-
-
-def _days() -> tuple[Rule, ...]:
-    return (
-        date_("yesterday", days=-1),
-        date_("today", days=0),
-        date_("tonight", days=0, part=Part.PM),
-        date_("this morning", days=0, part=Part.AM),
-        date_("this (afternoon|evening)", days=0, part=Part.PM),
-        date_("tomorrow", days=1),
-        date_("tomorrow morning", days=1, part=Part.AM),
-        date_("tomorrow (afternoon|evening|night)", days=1, part=Part.PM),
-        date_("day after tomorrow", days=2),
-        date_("{weekday}"),
-        date_("{weekday} morning", part=Part.AM),
-        date_("{weekday} (afternoon|evening|night)", part=Part.PM),
-        date_("next {weekday}", week=True),
-        date_("{weekday} [of] next week", week=True),
-        date_("next week [on] {weekday}", week=True),
-        date_("(a week (from|on)|one week from) {weekday}", days=7),
-        date_("{weekday} week", days=7),
-        date_("[{weekday} [the]] {o} [of] {month} [{year}]"),
-        date_("[{weekday}] {d} [of] {month} [{year}]"),
-        date_("[{weekday}] {month} [the] ({o}|{d}) [{year}]"),
-        date_("{month} [and] [starting|beginning|arriving|from] [on] the {o}"),
-        date_("[{weekday}] the {o}", firm=False),
-        date_("{weekday} {o}"),
-        date_("[{weekday}] {numdate}"),
-        date_("in {n1} (day|days) [time]"),
-        date_("in {n1} (week|weeks) [time]", unit=7),
-        date_("(a week from (today|now)|today week)", days=7),
-        date_("(a week from tomorrow|tomorrow week)", days=8),
-        date_("weekend", weekend=True),
-    )
-
-
-def _stays() -> tuple[Rule, ...]:
-    return (
-        range_("({o}|{d}) (to|until|till|through) [the] ({o}|{d}) [of] {month}"),
-        range_("{month} [the] ({o}|{d}) (to|until|till|through) [the] ({o}|{d})"),
-        nights("{n1} [single|more] (night|nights)"),
-        nights("{n1} (week|weeks)", unit=7),
-        nights("(overnight|one night only)", count=1),
-    )
-
-
-def _parties() -> tuple[Rule, ...]:
-    return (
-        party("for {n}", firm=False),
-        party("(party|group|table) of {n}"),
-        party("{n} (people|persons|guests|person|guest|pax|of us|diners)"),
-        party("(the|all) {n} of us"),
-        party("(both of us|us two|us both)", count=2),
-        party("{n} (to|or) {n} (people|persons|guests|of us)"),
-        party(
-            "{n1} (adult|adults|grown ups|grown up|child|children|kid|kids|teenager|teenagers|baby|babies|infant|toddler)",
-            adds=True,
-        ),
-        party("(we are|we will be|there are|there will be|there is) {n} [of us]"),
-        party("(just|only) (me|myself)", count=1),
-        party("(myself|me alone|one person only)", count=1),
-        party("my (wife|husband|partner|girlfriend|boyfriend|friend) and (i|me|myself)", count=2),
-        party("me and my (wife|husband|partner|girlfriend|boyfriend|friend)", count=2),
-    )
-
-
 def _say_people(count: int) -> str:
     return "1 person" if count == 1 else f"{count} people"
 
@@ -244,6 +162,13 @@ _EXPAND = {
     "gonna": "going to",
     "gotta": "have to",
     "tonite": "tonight",
+    "tmrw": "tomorrow",
+    **{f"{_SMALL[n]}ish": _SMALL[n] for n in range(1, 13)},
+    "i'ma": "i am going to",
+    "lemme": "let me",
+    "gimme": "give me",
+    "ya": "you",
+    "coupla": "couple of",
 }
 _FILLERS = (
     "uh",
@@ -259,6 +184,19 @@ _FILLERS = (
     "well",
     "actually",
     "kindly",
+    "you know",
+    "basically",
+    "sort of",
+    "kind of",
+    "let us see",
+    "let us say",
+    "say like",
+    "by the way",
+    "if possible",
+    "if that is possible",
+    "honestly",
+    "right so",
+    "cheers mate",
 )
 _COMMON = (
     "the of and to is you that it he was for are with they have this what when your can there how which their would like could "
@@ -275,18 +213,22 @@ _PARTS = (
 )
 _YES = (
     "(yes|yeah|yep|yup|sure|correct|right|exactly|absolutely|perfect|indeed|definitely|certainly|fine|ok|okay|o k|great|lovely|brilliant|wonderful|spot on|aye)",
-    "(of course|no problem)",
+    "(that one|do so|brill|grand|smashing|champion|pass (it|that) on|do that please|alright|good|(i guess|i suppose) so|of course|no problem|by all means|why not|you got it|you bet|that is the one|that is me|that would be (great|lovely|perfect|it|fine|correct|right|good)|that will do|if you do not mind|spot on|bang on|got it|all good|thumbs up|works for me|suits me|i think so|i believe so|affirmative|cool|super|nice|splendid|excellent|amazing|awesome|fantastic|marvellous|ta|cheers|totally|precisely|yes sir|yes ma am)",
     "(that is|it is|all) (right|correct|fine|perfect|good|great)",
     "(sounds|looks) (good|right|great|fine|perfect)",
     "(please do|go ahead|all right|do that|do it|go for it|if you could|if you would|that works|that is (it|better))",
 )
 _NO = (
+    "None",
     "no (thank you|thanks)",
     "(no|nothing|nope|nah|wrong|incorrect)",
     "not [quite|really|exactly|all|entirely|so] [right|correct|good|fine|perfect|that]",
     "(that is|it is) [not] (wrong|incorrect|right|correct|what i said)",
 )
 _LEAD_INS = (
+    "[yes|ok|okay|sure|so] (that will be|it would be|it will be|the name would be|my name would be|you can use|just use|let us say|go with|let us go with)",
+    "(surname|last name|first name|family name) [is]",
+    "[yes|sure|ok|okay] (the name is|my name is|name is|name)",
     "[yes|ok|okay|sure|so] [it is] (my|the) ([last|first|full|family|second] name|surname) is",
     "[yes|ok|okay|sure|so] (it is|this is|i am|that is|that would be|it would be)",
     "[it is|put it|book it|reserve it] (under the name [of]|in the name of|under|on the name [of])",
@@ -342,7 +284,7 @@ def language() -> Language:
         common=_COMMON,
         numbers=_numbers,
         thousand="thousand",
-        extra_numbers={"a couple": 2, "couple": 2, "a dozen": 12},
+        extra_numbers={"a couple": 2, "couple": 2, "a dozen": 12, "half a dozen": 6, "half dozen": 6},
         ones=("a", "an"),
         double=("double",),
         oh=("oh", "o"),
@@ -350,7 +292,7 @@ def language() -> Language:
         ordinal_marks=("st", "nd", "rd", "th"),
         weekdays=tuple((day,) for day in _WEEKDAYS),
         months=tuple((month,) for month in _MONTHS),
-        rules=(*_times(), *_days(), *_stays(), *_parties()),
+        rules=(party("half a dozen", count=6), *RULES),
         parts=_PARTS,
         yes=_YES,
         no=_NO,
@@ -369,6 +311,7 @@ def language() -> Language:
         infinitive=("to",),
         own_number=_OWN_NUMBER,
         examples=_EXAMPLES,
+        vocabulary=ENGLISH,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,

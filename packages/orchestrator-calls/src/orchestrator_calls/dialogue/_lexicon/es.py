@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from datetime import date, time
 
-from orchestrator_calls.dialogue._lexicon._model import Language, Part, Rule, date_, nights, party, range_, time_
+from orchestrator_calls.dialogue._lexicon._model import (
+    Language,
+    Part,
+    Rule,
+    date_,
+    day_after,
+    feast,
+    nights,
+    party,
+    range_,
+    time_,
+)
+from orchestrator_calls.dialogue._lexicon._vocabulary import SPANISH
 
 __all__ = ["language"]
 
@@ -143,14 +155,23 @@ def _times() -> tuple[Rule, ...]:
         time_("{h} y {m} [horas]", firm=False),
         time_("{clock} [horas]"),
         time_("(al|a) mediodía", fixed=720),
+        time_("{h} {m} [horas]", firm=False),
+        time_("(sobre|hacia|a eso de|como a|tipo|alrededor de) [la|las] {h}", firm=False),
+        time_("{h1} menos {m5}", sign=-1, firm=False),
+        time_("(cuarto|un cuarto) para (la|las) {h1}", minutes=-15),
+        time_("{m5} para (la|las) {h1}", sign=-1),
         time_("a [la] medianoche", fixed=0),
     )
 
 
 def _days() -> tuple[Rule, ...]:
     return (
+        date_("(anoche|anteayer|el otro día|antier)", days=-1),
+        date_("({weekday} pasado|pasado {weekday})", days=-7),
+        date_("(la semana pasada|hace {n1} (días|semanas))", days=-7),
         date_("ayer", days=-1),
         date_("hoy", days=0),
+        date_("ahora mismo", days=0, firm=False),
         date_("(esta mañana|hoy por la mañana)", days=0, part=Part.AM),
         date_("(esta (noche|tarde)|hoy (por|en) la (noche|tarde))", days=0, part=Part.PM),
         date_("mañana", days=1),
@@ -169,6 +190,20 @@ def _days() -> tuple[Rule, ...]:
         date_("[{weekday}] {numdate}"),
         date_("(dentro de|en) {n1} (día|días)"),
         date_("(dentro de|en) {n1} (semana|semanas)", unit=7),
+        date_("[de] hoy en (ocho|8) [días]", days=7),
+        date_("[de] mañana en (ocho|8) [días]", days=8),
+        date_("[de] hoy en (quince|15) [días]", days=14),
+        date_("{weekday} en (ocho|8) [días]", days=7),
+        feast("(nochebuena|noche buena)", 12, 24),
+        feast("([el] día de navidad|en navidad)", 12, 25),
+        feast("(nochevieja|noche vieja|fin de año)", 12, 31),
+        feast("(año nuevo|día de año nuevo)", 1, 1),
+        feast("(día|noche) de reyes", 1, 6),
+        feast("san valentín", 2, 14),
+        feast("jueves santo", -3),
+        feast("viernes santo", -2),
+        feast("domingo de (resurrección|pascua)", 0),
+        feast("lunes de pascua", 1),
         date_("fin de semana", weekend=True),
     )
 
@@ -178,20 +213,33 @@ def _stays() -> tuple[Rule, ...]:
         range_("(del|desde el|de) {d} (al|hasta el|a) {d} [de] {month}"),
         nights("{n1} [sola] (noche|noches)"),
         nights("{n1} (semana|semanas)", unit=7),
+        day_after("(al|el) (día siguiente|otro día|día después)"),
+        day_after("(a la|la) mañana siguiente"),
+        day_after("un día (después|más tarde)"),
     )
 
 
 def _parties() -> tuple[Rule, ...]:
     return (
         party("para {n}", firm=False),
-        party("{n1} (persona|personas|comensal|comensales|huésped|huéspedes)"),
+        party("[<we>] {n1} (persona|personas|comensal|comensales|huésped|huéspedes|gentes)"),
+        party("{n} para (cenar|comer|almorzar)"),
+        party("(solo|sólo|solamente) {n}", firm=False),
+        party("(mesa|grupo|reserva) (de|para) {n}", firm=False),
+        party("(en total|en conjunto) [<we>] {n}"),
+        party("{n} (en total|nada más|nomás)"),
         party("(para nosotros|nosotros) {n}"),
         party("(para los dos|los dos|nosotros dos)", count=2),
         party("{n} (o|a) {n} (personas|comensales)"),
-        party("{n1} (adulto|adultos|mayores|niño|niños|niña|niñas|bebé|bebés|adolescente|adolescentes)", adds=True),
-        party("(somos|seremos|seríamos|estaremos|vamos a ser|vamos) {n}"),
         party(
-            "(solo yo|solo para mí|para mí solo|para mí sola|yo solo|yo sola|solamente yo|voy solo|voy sola)", count=1
+            "[<we>] {n1} (adulto|adultos|mayores|niño|niños|niña|niñas|bebé|bebés|adolescente|adolescentes|peques|chicos|chiquillos|críos)",
+            adds=True,
+        ),
+        party("<we> [como|unos|unas] {n}"),
+        party("(solo|sólo|solamente|únicamente) (los dos|nosotros dos|dos)", count=2),
+        party(
+            "((nada más|solo|sólo|solamente) [que] para (mí|uno|una)|para mí (nada más|solo|sola)|solo yo|nada más yo|yo nada más|yo nomás|únicamente yo|una sola persona|viajo solo|viajo sola|solo para mí|para mí solo|para mí sola|yo solo|yo sola|solamente yo|voy solo|voy sola)",
+            count=1,
         ),
         party("mi (mujer|marido|esposa|esposo|pareja|novia|novio|amigo|amiga) y (yo|para mí)", count=2),
     )
@@ -206,6 +254,8 @@ _EXTRA_NUMBERS = {
     "un par": 2,
     "un par de": 2,
     "una docena": 12,
+    "media docena": 6,
+    "una pareja": 2,
     "una decena": 10,
     "una veintena": 20,
     "una treintena": 30,
@@ -220,15 +270,17 @@ _PARTS = (
 )
 _YES = (
     "(sí|si|claro|correcto|exacto|exactamente|perfecto|vale|bueno|bien|genial|cierto|efectivamente|okay|ok|adelante|estupendo|fenomenal|fantástico|excelente|venga)",
-    "(ahora sí|así está bien|por supuesto|de acuerdo|está bien|así es|eso es|es correcto|me parece bien|muy bien|claro que sí|desde luego|todo correcto)",
+    "(eso|(esa|ese|esas) (es|misma|mismo)|páselo|transmítalo|páseselo|si no es molestia|ahora está bien|ahora sí|cómo no|por favor sí|si es tan amable|si no le importa|si me hace el favor|hágalo|hágame el favor|sí señor|sí señora|todo (bien|correcto|perfecto|en orden)|está (perfecto|correcto)|así mismo|eso mismo|tal cual|ándele|órale|okey|dale|listo|sale|conforme|me va bien|me viene bien|afirmativo|por mí bien|así queda|así está bien|por supuesto|de acuerdo|está bien|así es|eso es|es correcto|me parece bien|muy bien|claro que sí|desde luego)",
 )
 _NO = (
+    "None",
     "no (gracias|muchas gracias)",
     "(no|nada|tampoco|incorrecto|mal|falso)",
     "no [es|está] (correcto|bien|así|exacto|exactamente|cierto)",
     "(está mal|es incorrecto|no no)",
 )
 _LEAD_INS = (
+    "[sí|bueno|vale] (el apellido es|apellido|de apellido|póngalo a nombre de|ponga|apunte|apúntelo a nombre de|a nombre de la familia|sería|a mi nombre que es)",
     "[sí|bueno|vale] (mi|el) (nombre|apellido) es",
     "[sí|bueno|vale] (me llamo|soy|es|a nombre de|al nombre de|al nombre|a mi nombre)",
     "[sí|bueno|vale] (quiero|quería|quisiera|querría|necesito|me gustaría|(puede|podría) traerme|nos gustaría)",
@@ -269,8 +321,39 @@ def language() -> Language:
     return Language(
         tag="es",
         names={"es": ("español", "castellano"), "en": ("inglés",), "de": ("alemán",), "fr": ("francés",)},
-        expand={"pa": "para"},
-        fillers=("eh", "ehm", "em", "este pues", "pues", "mmm", "hm", "por favor", "porfa", "o sea", "a ver"),
+        expand={
+            "pa": "para",
+            "pal": "para el",
+            "mesita": "mesa",
+            "ratito": "rato",
+            "nomás": "nada más",
+            "ahorita": "ahora",
+            "finde": "fin de semana",
+        },
+        fillers=(
+            "mire",
+            "oiga",
+            "fíjese",
+            "verá",
+            "es que",
+            "digamos",
+            "vamos a ver",
+            "la verdad es que",
+            "si puede ser",
+            "si es posible",
+            "más o menos",
+            "eh",
+            "ehm",
+            "em",
+            "este pues",
+            "pues",
+            "mmm",
+            "hm",
+            "por favor",
+            "porfa",
+            "o sea",
+            "a ver",
+        ),
         common=_COMMON,
         numbers=_numbers,
         thousand="mil",
@@ -300,6 +383,7 @@ def language() -> Language:
         infinitive=("ar", "er", "ir", "arme", "erme", "irme", "arnos", "ernos", "irnos", "arlo", "erlo"),
         own_number=_OWN_NUMBER,
         examples=_EXAMPLES,
+        vocabulary=SPANISH,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,

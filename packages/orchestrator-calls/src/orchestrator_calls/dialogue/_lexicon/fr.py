@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from datetime import date, time
 
-from orchestrator_calls.dialogue._lexicon._model import Language, Part, Rule, date_, nights, party, range_, time_
+from orchestrator_calls.dialogue._lexicon._model import (
+    Language,
+    Part,
+    Rule,
+    date_,
+    day_after,
+    feast,
+    nights,
+    party,
+    range_,
+    time_,
+)
+from orchestrator_calls.dialogue._lexicon._vocabulary import FRENCH
 
 __all__ = ["language"]
 
@@ -120,6 +132,10 @@ def _times() -> tuple[Rule, ...]:
         time_("{clock}"),
         time_("(à|vers) {h}", firm=False),
         time_("{h} et (demie|demi)", minutes=30),
+        time_("{h} {m}", firm=False),
+        time_("(aux alentours de|autour de|environ|sur les|dans les) {h} [heures]", firm=False),
+        time_("{h} moins [le] quart", minutes=-15, firm=False),
+        time_("{h} et quart", minutes=15, firm=False),
         time_("midi", fixed=720),
         time_("midi et (demi|demie)", fixed=750),
         time_("midi et quart", fixed=735),
@@ -131,8 +147,12 @@ def _times() -> tuple[Rule, ...]:
 
 def _days() -> tuple[Rule, ...]:
     return (
+        date_("(hier soir|avant-hier|l'autre jour|hier (matin|midi))", days=-1),
+        date_("{weekday} dernier", days=-7),
+        date_("(la semaine dernière|il y a {n1} (jours|semaines))", days=-7),
         date_("hier", days=-1),
         date_("aujourd'hui", days=0),
+        date_("(tout de suite|maintenant)", days=0, firm=False),
         date_("ce matin", days=0, part=Part.AM),
         date_("(ce soir|cet après-midi|cette nuit)", days=0, part=Part.PM),
         date_("demain", days=1),
@@ -147,6 +167,19 @@ def _days() -> tuple[Rule, ...]:
         date_("{weekday} de la semaine prochaine", week=True),
         date_("la semaine prochaine [le] {weekday}", week=True),
         date_("{weekday} en huit", days=7),
+        date_("{weekday} en quinze", days=14),
+        date_("(dans|d'ici) (huit jours|8 jours|une semaine)", days=7),
+        date_("(dans|d'ici) (quinze jours|15 jours|une quinzaine)", days=14),
+        feast("(veille|réveillon) de noël", 12, 24),
+        feast("(le jour de noël|à noël|pour noël)", 12, 25),
+        feast("(réveillon du (jour de l'an|nouvel an)|saint sylvestre)", 12, 31),
+        feast("(jour de l'an|nouvel an)", 1, 1),
+        feast("saint valentin", 2, 14),
+        feast("vendredi saint", -2),
+        feast("(dimanche de|à|pour) pâques", 0),
+        feast("lundi de pâques", 1),
+        feast("(jeudi de|à) l'ascension", 39),
+        feast("lundi de pentecôte", 50),
         date_("[{weekday} [le]] ({o}|{d}) {month} [{year}]"),
         date_("le [{weekday}] ({o}|{d})", firm=False),
         date_("{weekday} [le] {d}"),
@@ -162,19 +195,33 @@ def _stays() -> tuple[Rule, ...]:
         range_("({o}|{d}) (au|jusqu'au) ({o}|{d}) {month}"),
         nights("{n1} [seule|petite] (nuit|nuits|nuitée|nuitées)"),
         nights("{n1} (semaine|semaines)", unit=7),
+        day_after("[le|au] lendemain [matin]"),
+        day_after("le jour (suivant|d'après)"),
+        day_after("(un jour plus tard|le matin suivant)"),
     )
 
 
 def _parties() -> tuple[Rule, ...]:
     return (
         party("pour {n}", firm=False),
-        party("{n1} (personne|personnes|convive|convives|couvert|couverts)"),
+        party("[<we>] {n1} (personne|personnes|convive|convives|couvert|couverts|têtes)"),
+        party("{n} pour (dîner|déjeuner|manger|souper)"),
+        party("(juste|seulement) {n}", firm=False),
+        party("(table|groupe) de {n}"),
+        party("{n} (en tout|au total|tous ensemble)"),
+        party("(en tout|au total) [<we>] {n}"),
         party("(pour nous|nous) {n}"),
         party("(nous deux|tous les deux|pour nous deux)", count=2),
         party("{n} (ou|à) {n} (personnes|convives|couverts)"),
-        party("{n1} (adulte|adultes|enfant|enfants|bébé|bébés|ado|ados|adolescents)", adds=True),
-        party("(nous sommes|nous serons|nous serions|on est|on sera|on serait) [à] {n}"),
-        party("(juste|seulement|que) (moi|pour moi)", count=1),
+        party(
+            "[<we>] {n1} [petits|petit|grands|jeunes] (adulte|adultes|enfant|enfants|bébé|bébés|ado|ados|adolescents|grandes personnes|gamins|gosses)",
+            adds=True,
+        ),
+        party("<we> [environ|à peu près] {n}"),
+        party("(on est|on sera|nous serons|nous sommes|on serait|on viendra|nous viendrons) à {n}"),
+        party("(juste|seulement|que|uniquement|rien que) (moi|pour moi)", count=1),
+        party("(juste|seulement|que|rien que) (nous deux|tous les deux|deux)", count=2),
+        party("(une seule personne|moi-même|je viens seul|je viens seule|je voyage seul|je voyage seule)", count=1),
         party("(pour moi|moi|je suis|je serai) [tout|toute] (seul|seule)", count=1),
         party("(ma|mon) (femme|mari|compagne|compagnon|copine|copain|amie|ami) et (moi|pour moi)", count=2),
     )
@@ -193,6 +240,13 @@ _FILLERS = (
     "s'il te plaît",
     "svp",
     "du coup",
+    "disons",
+    "écoutez",
+    "hein",
+    "bref",
+    "si possible",
+    "si c'est possible",
+    "voyez-vous",
 )
 _COMMON = (
     "le les des et est je vous nous une avec pour dans sur qui que quoi quand où quel quelle votre voudrais voudrions aimerais "
@@ -201,6 +255,8 @@ _COMMON = (
 )
 _EXTRA_NUMBERS = {
     "une douzaine": 12,
+    "une demi douzaine": 6,
+    "un couple": 2,
     "une dizaine": 10,
     "une quinzaine": 15,
     "une vingtaine": 20,
@@ -217,15 +273,17 @@ _PARTS = (
 )
 _YES = (
     "(oui|ouais|exact|exactement|correct|parfait|voilà|volontiers|absolument|certainement|tout à fait|okay|ok|entendu|super|impeccable|nickel|génial|allez y)",
-    "(d'accord|bien sûr|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|pourquoi pas|très bien|tout à fait)",
+    "(d'accord|bien sûr|je veux bien|avec plaisir|faites|faites ça|allez-y|si vous (voulez|pouvez) [bien]|c'est (noté|entendu|cela|bien)|ça (marche|roule|me va|va|me convient|colle)|c'est tout bon|c'est celle là|c'est celui là|transmettez|si ça ne vous (dérange|ennuie) pas|tout est (bon|juste|exact|correct|parfait)|banco|top|ok pour moi|affirmatif|nickel|mais oui|eh oui|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|pourquoi pas|très bien|tout à fait)",
 )
 _NO = (
+    "None",
     "non (merci|merci beaucoup)",
     "(non|rien|faux|incorrect|nan|pas)",
     "(ce n'est pas|c'est pas|pas) [tout à fait|vraiment|du tout] [ça|exact|correct|bon|juste]",
     "(c'est faux|c'est incorrect|rien d'autre|non merci)",
 )
 _LEAD_INS = (
+    "[oui|bien] (mon nom c'est|le nom c'est|ce sera au nom de|mettez [ça|la] au nom de|notez|mettez|nom de famille)",
     "[oui|bien] (mon|le) (nom [de famille]|prénom) (est|c'est)",
     "[oui|bien] (je m'appelle|je suis|c'est|ce sera|ce serait|moi c'est)",
     "[c'est] (au nom de|au nom d|sous le nom de|sous le nom|au nom)",
@@ -296,6 +354,7 @@ def language() -> Language:
         infinitive=("er", "ir", "oir", "re", "des", "que"),
         own_number=_OWN_NUMBER,
         examples=_EXAMPLES,
+        vocabulary=FRENCH,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,
