@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator_calls._chat_prompt import LONGEST_INPUT, messages
-from orchestrator_calls._chat_stream import ChatFailed, ChatStream
+from orchestrator_calls._chat_stream import MAX_TOKENS, ChatFailed, ChatStream, Usage
 from orchestrator_calls._chat_tools import ChatTool, Parameter, declared, read_arguments
 from orchestrator_calls.responder import Exchange, InputKind, TurnContext, TurnInput
 from orchestrator_kernel.exceptions import ConfigurationError
@@ -50,6 +50,48 @@ def test_a_server_may_leave_out_what_is_not_needed() -> None:
     assert text_of(json.dumps({"choices": [{"delta": {"content": "Yes."}}]}), "[DONE]") == "Yes."
     assert text_of(json.dumps({"choices": []}), chunk("stop", content="Yes.")) == "Yes."
     assert text_of(json.dumps({"choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}]})) == "Yes."
+
+
+def usage_of(*told: Any) -> Usage:
+    stream = ChatStream()
+    stream.feed(chunk("stop", content="Yes."))
+    for each in told:
+        stream.feed(json.dumps({"choices": [], "usage": each}))
+    return stream.usage
+
+
+def test_what_an_answer_took_is_what_was_told_last() -> None:
+    assert usage_of() == Usage(None, None)
+    assert usage_of(None) == Usage(None, None)
+    assert usage_of({"prompt_tokens": 12, "completion_tokens": 0}) == Usage(12, 0)
+    assert usage_of({"prompt_tokens": 12, "completion_tokens": 1}, None) == Usage(12, 1)
+    assert usage_of({"prompt_tokens": 12, "completion_tokens": 1}, {"prompt_tokens": 12, "completion_tokens": 3}) == (
+        Usage(12, 3)
+    )
+
+
+def test_the_piece_that_tells_it_may_have_no_choices() -> None:
+    told = json.dumps({"usage": {"prompt_tokens": 12, "completion_tokens": 3}})
+    assert text_of(chunk("stop", content="Yes."), told, "[DONE]") == "Yes."
+    assert failure(json.dumps({"usage": None})) == "unreadable"
+
+
+COUNTS = st.one_of(
+    st.integers(), st.sampled_from([MAX_TOKENS, MAX_TOKENS + 1]), st.floats(), st.text(), st.booleans(), st.none(), st.lists(st.none())
+)  # fmt: skip
+
+
+@given(COUNTS, COUNTS)
+def test_counts_that_cannot_be_are_none(prompt: Any, completion: Any) -> None:
+    told = usage_of({"prompt_tokens": prompt, "completion_tokens": completion})
+    for count, shown in ((prompt, told.prompt), (completion, told.completion)):
+        possible = type(count) is int and 0 <= count <= MAX_TOKENS
+        assert shown == (count if possible else None)
+
+
+@pytest.mark.parametrize("told", ["many", 3, [], True])
+def test_usage_that_is_no_object_does_not_spoil_the_answer(told: Any) -> None:
+    assert usage_of(told) == Usage(None, None)
 
 
 def test_only_the_first_choice_counts() -> None:

@@ -14,7 +14,7 @@ from orchestrator_calls.call import SentenceState, TurnOutcome
 from orchestrator_calls.decide import Policy
 from orchestrator_calls.events import CallState
 from orchestrator_calls.journal import JournalUnavailable
-from orchestrator_calls.notices import GapSeen, StateChanged
+from orchestrator_calls.notices import CallResumed, GapSeen, StateChanged
 from orchestrator_calls.phrases import Phrase, default_phrase
 from orchestrator_calls.responder import Say, Step, TurnContext
 from orchestrator_calls.runtime import Draining
@@ -246,10 +246,22 @@ async def test_nothing_is_told_again_that_was_told_before():
         assert len(first.told(GapSeen)) == 1
     async with working(journal=first.journal) as stage:
         await sleep(1)
-        assert stage.notices == []
+        assert [type(each) for each in stage.notices] == [CallResumed]
         await stage.tell("transcription", wait=1, sequence=5, text="hello")
         assert stage.told(GapSeen) == []
         assert (await said(stage))[-2] == "You said hello."
+
+
+@virtual
+async def test_whoever_takes_a_call_up_is_told_what_it_remembers_of_the_caller():
+    async with crashed() as first:
+        await first.tell("call_started", sequence=1, caller="+4930901820")
+        await first.tell("transcription", wait=1, sequence=2, text="hello")
+        assert first.told(CallResumed) == []
+    async with working(journal=first.journal) as stage:
+        [resumed] = stage.told(CallResumed)
+        assert (resumed.call_id, resumed.tenant, resumed.caller) == (CALL, TENANT, "+4930901820")
+        assert resumed.memory == {"turns": 2}
 
 
 @virtual

@@ -301,6 +301,7 @@ class Actor:
         if upto is None or self._sequencer.due is not None:
             return
         self.call.compact(upto)
+        self.sharing.forget(upto)
         self._keeping.begin(self.call.count)
         await self._keeper.save(Snapshot(upto, dump(self.call, self._sequencer.counts)))
 

@@ -6,29 +6,18 @@ rebinding) leads nowhere else.
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection
 
-from orchestrator_kernel.addresses import is_public
+from orchestrator_kernel.addresses import Resolve, is_public, resolve
 from orchestrator_kernel.exceptions import SecurityError
 
-__all__ = ["AddressRefused", "Resolve", "checked_address", "resolve"]
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The addresses of a host, for a port. Raises OSError when it has none."""
+__all__ = ["AddressRefused", "checked_address"]
 
 
 class AddressRefused(SecurityError):
     """The host of an endpoint leads to an address that is not public, and the tenant did not allow it by name."""
 
     default_code = "address_refused"
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses that this machine knows of a host."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 async def checked_address(host: str, port: int, *, private: Collection[str], find: Resolve = resolve) -> str:

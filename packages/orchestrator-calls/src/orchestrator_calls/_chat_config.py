@@ -25,6 +25,7 @@ class ChatConfig:
         limit: For the whole answer; what was written until then stands.
         context_budget: Characters of what was said before that the model is told.
         max_tokens: Of one answer; `tokens_field` is what the server calls it.
+        usage: Whether to ask how many tokens an answer took (`stream_options`); False for a server that refuses members it does not know.
 
     Raises:
         ConfigurationError: A value cannot be; the message names it.
@@ -43,6 +44,7 @@ class ChatConfig:
     max_tokens: int = 300
     tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     temperature: float | None = None
+    usage: bool = True
 
     def __post_init__(self) -> None:
         for name in ("first_sentence", "between", "limit", "context_budget", "max_tokens"):
@@ -64,10 +66,14 @@ class ChatTurn:
         outcome: `answered`; `cut` where the answer was longer than it may be; `script` where the model failed.
         reason: Of a few words: why it was cut or the script had to answer.
         first_sentence: Seconds until it was there; None where there was none.
+        prompt_tokens, completion_tokens: What the server says that it was given and wrote; None where it did not say, or nothing that can be.
     """
 
+    call_id: str
     tenant: str
     outcome: Literal["answered", "cut", "script"]
     reason: str
     first_sentence: float | None
     seconds: float
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None

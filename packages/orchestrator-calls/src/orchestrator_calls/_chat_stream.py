@@ -13,11 +13,13 @@ from typing import Final, cast
 
 from orchestrator_kernel.exceptions import ExternalServiceError
 
-__all__ = ["ChatFailed", "ChatStream", "ToolCall"]
+__all__ = ["ChatFailed", "ChatStream", "ToolCall", "Usage"]
 
 DONE: Final = "[DONE]"
 MAX_CALLS: Final = 4
 MAX_ARGUMENTS: Final = 8_192
+MAX_TOKENS: Final = 10_000_000
+"""More than any model takes in or writes: who says so counts wrongly."""
 _OPEN: Final = "<think>"
 _CLOSE: Final = "</think>"
 
@@ -38,6 +40,14 @@ class ToolCall:
 
     name: str = ""
     arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many tokens an answer took; None where the server did not say, or said what cannot be."""
+
+    prompt: int | None = None
+    completion: int | None = None
 
 
 @dataclass(slots=True)
@@ -81,10 +91,12 @@ class ChatStream:
     Attributes:
         finish: Why the model stopped; empty while it has not.
         calls: The tools it wants to be used.
+        usage: What the answer took, as it was told last.
     """
 
     finish: str = ""
     calls: list[ToolCall] = field(default_factory=list[ToolCall])
+    usage: Usage = Usage()
     _done: bool = False
     _thoughts: _Thoughts = field(default_factory=_Thoughts)
 
@@ -108,7 +120,11 @@ class ChatStream:
         chunk = _object(data)
         if chunk.get("error"):
             raise ChatFailed("error")
-        choices = chunk.get("choices")
+        choices, usage = chunk.get("choices"), chunk.get("usage")
+        if isinstance(usage, dict):
+            self.usage = _usage(cast("Mapping[str, object]", usage))
+            # The piece that tells it holds no choice; some servers leave even the empty list out.
+            choices = list[object]() if choices is None else choices
         if not isinstance(choices, list):
             raise ChatFailed("unreadable")
         return "".join(self._choice(each) for each in cast("Sequence[object]", choices))
@@ -175,6 +191,16 @@ def _object(data: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise ChatFailed("unreadable")
     return cast("Mapping[str, object]", value)
+
+
+def _usage(told: Mapping[str, object]) -> Usage:
+    return Usage(_tokens(told.get("prompt_tokens")), _tokens(told.get("completion_tokens")))
+
+
+def _tokens(value: object) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
+        return value
+    return None
 
 
 def _text(value: object) -> str:

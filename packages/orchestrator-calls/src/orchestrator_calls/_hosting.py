@@ -17,6 +17,7 @@ from orchestrator_calls._snapshot import taken_up
 from orchestrator_calls.call import Call
 from orchestrator_calls.events import TERMINAL, CallState
 from orchestrator_calls.journal import CallRow, Fenced, JournalUnavailable, Lease, News
+from orchestrator_calls.notices import CallResumed
 from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import Erased
 
@@ -104,6 +105,8 @@ class Hosting:
         position, counts = await taken_up(self._env.journal, call)
         actor = Actor(row, call, self._env, lease)
         actor.resume(await self._env.journal.read(row.call_id, after=position), counts)
+        if call.count:
+            self._env.observe(CallResumed(call.id, call.tenant, call.caller, call.memory))
         self.actors[row.call_id] = actor
         task = asyncio.create_task(self._run(actor), name=f"call {row.call_id}")
         self.calls.add(task)

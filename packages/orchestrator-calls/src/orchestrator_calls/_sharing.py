@@ -47,7 +47,11 @@ class Sharing:
     def seen(self, position: int) -> None:
         """Nothing new will come up to this place."""
         self.position = max(self.position, position)
-        self._ahead = {each for each in self._ahead if each > self.position}
+        self.forget(self.position)
+
+    def forget(self, upto: int) -> None:
+        """Nothing up to this place comes a second time."""
+        self._ahead = {each for each in self._ahead if each > upto}
 
     def asked(self, event: Event, key: str, sender: str) -> None:
         """Another process may wait for the answer to this event: `sender`, or nobody knows which."""

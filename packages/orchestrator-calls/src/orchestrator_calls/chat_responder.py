@@ -18,6 +18,7 @@ is asked the model's question, and only the same request after the caller's next
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -51,7 +52,7 @@ from orchestrator_calls.responder import (
     Transfer,
     TurnContext,
 )
-from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.exceptions import ExternalServiceError, OrchestratorError
 from orchestrator_kernel.ports import Clock, Json, SystemClock
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ logger = logging.getLogger(__name__)
 
 MEMORY: Final = "chat"
 """Where in the call's memory the pending question is; the rest of it is the script's."""
+
+TAIL: Final = 0.5
+"""Seconds that a server has to say what an answer took, once that is whole."""
 
 
 def _quiet(_turn: ChatTurn) -> None:
@@ -84,6 +88,7 @@ class _Writing:
     first: float | None = None
     cut: str = ""
     proposed: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    stream: ChatStream = field(default_factory=ChatStream)
 
 
 class ChatResponder:
@@ -143,11 +148,14 @@ class ChatResponder:
         first = None if writing.first is None else writing.first - writing.begun
         self._observe(
             ChatTurn(
+                call_id=writing.context.call_id,
                 tenant=writing.context.tenant,
                 outcome=outcome,
                 reason=failure or writing.cut,
                 first_sentence=first,
                 seconds=seconds,
+                prompt_tokens=writing.stream.usage.prompt,
+                completion_tokens=writing.stream.usage.completion,
             )
         )
 
@@ -183,11 +191,10 @@ class ChatResponder:
         """
         for sentence in writing.context.said:
             yield Say(sentence, writing.language)
-        stream = ChatStream()
-        async with aclosing(self._sentences(writing, stream)) as sentences:
+        async with aclosing(self._sentences(writing)) as sentences:
             async for sentence in sentences:
                 yield Say(sentence, writing.language)
-        steps = self._steps(stream.calls, writing)
+        steps = self._steps(writing.stream.calls, writing)
         if writing.first is None and not steps:
             raise ChatFailed("empty")
         for step in steps:
@@ -198,23 +205,36 @@ class ChatResponder:
             memory[MEMORY] = {"proposed": writing.proposed}
         yield Remember(memory)
 
-    async def _sentences(self, writing: _Writing, stream: ChatStream) -> AsyncGenerator[str, None]:
+    async def _sentences(self, writing: _Writing) -> AsyncGenerator[str, None]:
         """The sentences, as soon as each is whole."""
-        cutter = SentenceCutter(writing.language)
+        cutter, stream = SentenceCutter(writing.language), writing.stream
         text = pieces(self._client, self._config.path, self._body(writing), stream)
         async with aclosing(text):
-            while (piece := await self._within(writing, anext(text, None))) is not None:
+            while not stream.finish and (piece := await self._within(writing, anext(text, None))) is not None:
                 for sentence in cutter.feed(piece):
                     if said := self._said(writing, sentence):
                         yield said
-        if writing.cut or stream.finish == "length":
+            for sentence in self._rest(writing, cutter):
+                if said := self._said(writing, sentence):
+                    yield said
+            if stream.finish:
+                await self._read_on(text)
+
+    def _rest(self, writing: _Writing, cutter: SentenceCutter) -> list[str]:
+        """What is left when no more text comes."""
+        if writing.cut or writing.stream.finish == "length":
             # What has no end is not a sentence.
             writing.cut = writing.cut or "length"
             if writing.first is not None:
-                return
-        for sentence in [*cutter.feed(stream.end()), *cutter.rest()]:
-            if said := self._said(writing, sentence):
-                yield said
+                return []
+        return [*cutter.feed(writing.stream.end()), *cutter.rest()]
+
+    async def _read_on(self, text: AsyncGenerator[str, None]) -> None:
+        """The words are out; what they took comes behind them, and is worth neither a long wait nor the answer."""
+        with contextlib.suppress(TimeoutError, ExternalServiceError):
+            async with asyncio.timeout(TAIL):
+                async for _ in text:
+                    pass
 
     def _said(self, writing: _Writing, sentence: str) -> str:
         said = spoken(sentence)
@@ -254,6 +274,8 @@ class ChatResponder:
             "tools": self._tools,
             config.tokens_field: config.max_tokens,
         }
+        if config.usage:
+            body["stream_options"] = {"include_usage": True}
         if config.temperature is not None:
             body["temperature"] = config.temperature
         return body

@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from orchestrator_calls._action_answers import MAX_ANSWER, is_retryable, outcome_of, unconfirmed
-from orchestrator_calls._addresses import AddressRefused, Resolve, checked_address, resolve
+from orchestrator_calls._addresses import AddressRefused, checked_address
 from orchestrator_calls.actions import ActionOutcome, ActionRequest, ActionStatus
-from orchestrator_kernel.addresses import is_public
+from orchestrator_kernel.addresses import Resolve, is_public, resolve
 from orchestrator_kernel.exceptions import ConfigurationError, ExternalServiceError, OrchestratorError
 from orchestrator_kernel.ports import Clock, SystemClock
 

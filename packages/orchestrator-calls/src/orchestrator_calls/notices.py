@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator_calls.events import CallState, Event
+from orchestrator_kernel.ports import Json
 
-__all__ = ["ActionEnded", "EventKept", "GapSeen", "Notice", "StateChanged", "TurnTimed"]
+__all__ = ["ActionEnded", "CallResumed", "EventKept", "GapSeen", "Notice", "StateChanged", "TurnTimed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,16 @@ class EventKept:
     """An event of the call is in the journal, the orchestrator's own ones included."""
 
     event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class CallResumed:
+    """This process goes on with a call that it read from the journal. `caller` (a number) and `memory` are personal."""
+
+    call_id: str
+    tenant: str
+    caller: str
+    memory: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +72,4 @@ class ActionEnded:
     seconds: float
 
 
-Notice = ActionEnded | EventKept | StateChanged | TurnTimed | GapSeen
+Notice = ActionEnded | CallResumed | EventKept | StateChanged | TurnTimed | GapSeen

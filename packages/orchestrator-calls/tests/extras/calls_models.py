@@ -21,6 +21,12 @@ def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
     }
 
 
+def used(prompt: object, completion: object) -> dict[str, Any]:
+    """The piece that a server adds before the end when it is asked what the answer took."""
+    told = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": None}
+    return {**chunk(), "choices": [], "usage": told}
+
+
 def words(text: str) -> list[dict[str, Any]]:
     """A text as a model streams it: about a word at a time."""
     pieces = [f" {word}" if place else word for place, word in enumerate(text.split(" "))]

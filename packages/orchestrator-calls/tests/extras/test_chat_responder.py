@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
-from calls_models import breaks_after, chunk, streams, tool, words
+from calls_models import breaks_after, chunk, streams, tool, used, words
 from calls_peers import Answer, Peer, drops, hangs, head, peer, replies, sends
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -93,6 +93,54 @@ SCRIPTED = ["The script answers to speech."]
 
 
 # --- what the model says ------------------------------------------------------------------------------------------------------
+
+
+async def test_what_an_answer_took_is_asked_for_and_told() -> None:
+    async with asking(streams([*words("Yes, we do."), chunk("stop"), used(210, 9)])) as (responder, server, turns):
+        steps = await steps_of(responder, turn())
+    assert said(steps) == ["Yes, we do."]
+    assert server.asked[0].json["stream_options"] == {"include_usage": True}
+    assert (turns[0].call_id, turns[0].prompt_tokens, turns[0].completion_tokens) == ("call-1", 210, 9)
+
+
+async def test_a_server_that_knows_no_such_member_is_not_asked() -> None:
+    async with asking(streams([*words("Yes."), chunk("stop")]), usage=False) as (responder, server, turns):
+        await steps_of(responder, turn())
+    assert "stream_options" not in server.asked[0].json
+    assert (turns[0].prompt_tokens, turns[0].completion_tokens) == (None, None)
+
+
+async def test_what_a_failed_answer_took_is_told_as_well() -> None:
+    async with asking(streams([chunk("stop"), used(210, 0)])) as (responder, _, turns):
+        assert said(await steps_of(responder, turn())) == SCRIPTED
+    assert (turns[0].outcome, turns[0].prompt_tokens, turns[0].completion_tokens) == ("script", 210, 0)
+
+
+async def test_a_server_that_is_through_and_does_not_say_what_it_took_is_not_waited_for() -> None:
+    answer = streams([*words("Yes, we do."), chunk("stop"), used(1, 1)], at=lambda number: 60.0 * (number == 5))
+    async with asking(answer) as (responder, _, turns):
+        assert said(await steps_of(responder, turn())) == ["Yes, we do."]
+    assert (turns[0].outcome, turns[0].prompt_tokens) == ("answered", None)
+
+
+async def test_the_last_sentence_is_not_held_back_by_what_is_said_of_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orchestrator_calls.chat_responder.TAIL", 30.0)
+    answer = streams([*words("Yes, we do."), chunk("stop"), used(210, 9)], at=lambda number: 0.5 * (number == 5))
+    spoken_at, time = 0.0, asyncio.get_running_loop().time
+    async with asking(answer) as (responder, _, turns), aclosing(responder.respond(turn())) as steps:
+        async for step in steps:
+            spoken_at = time() if isinstance(step, Say) else spoken_at
+        assert time() - spoken_at > 0.25
+    assert turns[0].prompt_tokens == 210
+
+
+async def test_an_answer_that_is_whole_stands_though_what_follows_is_broken() -> None:
+    for end in ({"error": {"message": "no usage"}}, {"choices": "none"}):
+        async with asking(streams([*words("Yes, we do."), chunk("stop"), end])) as (responder, _, turns):
+            assert said(await steps_of(responder, turn())) == ["Yes, we do."]
+        assert (turns[0].outcome, turns[0].completion_tokens) == ("answered", None)
 
 
 async def test_an_answer_is_spoken_in_sentences() -> None:

@@ -170,6 +170,16 @@ def test_no_text_brings_anything_but_a_message_or_one_error(text: str):
         assert len(told) < 200
 
 
+@pytest.mark.parametrize(("before", "after"), [(" ", ""), ("", "\n"), ("\t", " ")])
+def test_blanks_around_a_message_are_json(before: str, after: str):
+    assert parse_message(f'{before}{{"event": "stop"}}{after}') == Stopped()
+
+
+def test_what_follows_a_message_is_not_passed_over():
+    with pytest.raises(MediaStreamError, match="no JSON"):
+        parse_message('{"event": "stop"}{"event": "stop"}')
+
+
 @given(st.binary(min_size=1, max_size=400))
 def test_audio_that_is_sent_is_what_is_read(payload: bytes):
     message = parse_message(media(STREAM, payload))

@@ -111,7 +111,7 @@ class MediaEar:
         self._frames = audio.open(stream, max_frames=round(longest / 20) + 25)
         self._still_ms = 0.0
         self._early: asyncio.Task[Transcript] | None = None
-        self._ended: asyncio.Queue[tuple[asyncio.Task[Transcript], float]] = asyncio.Queue()
+        self._ended: asyncio.Queue[tuple[asyncio.Task[Transcript], float, float]] = asyncio.Queue()
         self._asked: set[asyncio.Task[Transcript]] = set()
 
     def waited(self) -> float | None:
@@ -160,8 +160,8 @@ class MediaEar:
             case Signal.RESUMED:
                 self._forget()
             case Signal.ENDED:
-                self._last_word = self._clock.monotonic() - self._endpointer.silent_ms / 1000
-                self._end(voiced_ms)
+                last_word = self._last_word = self._clock.monotonic() - self._endpointer.silent_ms / 1000
+                self._end(voiced_ms, last_word)
 
     async def _go_on(self, milliseconds: float) -> None:
         """A caller who speaks for long is not silent."""
@@ -172,12 +172,12 @@ class MediaEar:
 
     # --- utterances ---------------------------------------------------------------------------------------------------------
 
-    def _end(self, voiced_ms: float) -> None:
+    def _end(self, voiced_ms: float, last_word: float) -> None:
         if self._transcriber is None:
             return
         task, self._early = self._early or self._ask(), None
         self._frames.clear()
-        self._ended.put_nowait((task, voiced_ms))
+        self._ended.put_nowait((task, voiced_ms, last_word))
 
     def _ask(self) -> asyncio.Task[Transcript]:
         task = asyncio.create_task(self._transcribe(self._frames.waiting()), name="transcribe")
@@ -221,8 +221,7 @@ class MediaEar:
         """Tell what was said, one utterance after the other, until cancelled."""
         try:
             while True:
-                task, voiced_ms = await self._ended.get()
-                await self._told(task, voiced_ms)
+                await self._told(*await self._ended.get())
         finally:
             self.close()
 
@@ -232,7 +231,7 @@ class MediaEar:
             task.cancel()
         self._frames.close()
 
-    async def _told(self, task: asyncio.Task[Transcript], voiced_ms: float) -> None:
+    async def _told(self, task: asyncio.Task[Transcript], voiced_ms: float, last_word: float) -> None:
         try:
             transcript = await task
         except OrchestratorError as error:
@@ -244,6 +243,8 @@ class MediaEar:
             return
         # Words that nobody understood are a turn too: the caller is to be asked again.
         payload: dict[str, Json] = {"text": text, "final": True}
+        if text:
+            payload["recognition_ms"] = round((self._clock.monotonic() - last_word) * 1000)
         if transcript.confidence is not None:
             payload["confidence"] = transcript.confidence
         if transcript.language or self._config.language:

@@ -1,6 +1,7 @@
-"""Makes `calls_support` and `media_voices` importable."""
+"""Makes `calls_support`, `media_voices` and the benchmarks importable."""
 
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent.parent)]
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1]), str(HERE.parents[2] / "benchmarks")]
