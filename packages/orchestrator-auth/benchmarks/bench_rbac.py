@@ -27,7 +27,7 @@ def decisions() -> Report:
             Contender("other tenant", lambda: decide(user, "call:view", tenant="hotel-8")),
             Contender("second factor", lambda: decide(user, "secret:rotate", tenant="hotel-7", now=NOW)),
         ],
-        gates={"allowed": Gate(at_most=10), "other tenant": Gate(at_most=10)},
+        gates={name: Gate(at_most=10) for name in ("allowed", "other tenant", "second factor")},
     )
 
 

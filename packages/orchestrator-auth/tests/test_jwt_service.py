@@ -171,7 +171,13 @@ async def test_a_ring_that_was_not_opened_says_so() -> None:
         await KeyRing(MemoryKeys(), clock=HandClock()).signing_key()
 
 
-@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_a_shared_secret_is_not_kept_where_others_read_it() -> None:
+    config = KeyRingConfig(algorithm=Algorithm.HS256)
+    with pytest.raises(ConfigurationError, match="HS256 is for one process"):
+        KeyRing(SealedKeys(MemoryRecords(), BindingSealer()), clock=HandClock(), config=config)
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.EDDSA, Algorithm.RS256])
 async def test_stored_keys_are_sealed_and_come_back_whole(algorithm) -> None:
     records, clock = MemoryRecords(), HandClock()
     ring = KeyRing(SealedKeys(records, BindingSealer()), clock=clock, config=KeyRingConfig(algorithm=algorithm))

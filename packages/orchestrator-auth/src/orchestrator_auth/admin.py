@@ -11,6 +11,7 @@ Everything here acts as the platform's operator `local-operator` and is audited 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,6 +21,7 @@ from orchestrator_auth._jwt.key_ring import KeyRing
 from orchestrator_auth._jwt.revocation import Revocations
 from orchestrator_auth.api_keys import ApiKeys, MadeKey, NewKey
 from orchestrator_auth.audit import Auditor
+from orchestrator_auth.members import INVITATION_SECONDS, Members
 from orchestrator_auth.mfa import SecondFactor, Subject
 from orchestrator_auth.models import ALL_TENANTS, Grant, Role, UserContext
 from orchestrator_auth.rbac import PolicyHolder
@@ -33,7 +35,6 @@ from orchestrator_kernel.ports import Clock
 __all__ = ["OPERATOR", "Admin", "FirstAdminExists", "SigningKeyLine"]
 
 OPERATOR: Final = "local-operator"
-_INVITATION_SECONDS: Final = 86_400.0
 
 
 class FirstAdminExists(ValidationError):
@@ -75,8 +76,10 @@ class Admin:
         store: RecordStore,
         audit: Auditor,
         clock: Clock,
+        second_factor_roles: Collection[str] = (),
     ) -> None:
         self._users = users
+        self._members = Members(users, sessions, factor, revocations, policies=policies, audit=audit)
         self._sessions = sessions
         self._keys = keys
         self._ring = ring
@@ -86,6 +89,7 @@ class Admin:
         self._first = Table(store, "first_admin", _First)
         self._audit = audit
         self._clock = clock
+        self._sure_roles = frozenset(second_factor_roles)
 
     @property
     def operator(self) -> UserContext:
@@ -117,23 +121,19 @@ class Admin:
             await self._first.change("platform", lambda _: (made, None))
         if user.password_hash or user.grants != frozenset({Grant(Role.SYSTEM_ADMIN, ALL_TENANTS)}):
             raise FirstAdminExists("There is an administrator already; let them give the role to others.")
-        token = await self._users.issue_reset(user, lifetime=_INVITATION_SECONDS, by=OPERATOR)
+        made_link = await self._reset_link(user, link)
         await self._audit.record("auth.first_admin", actor=OPERATOR, resource=f"user:{user.id}", severity=Severity.HIGH)
-        return f"{link}#{quote(token, safe='')}"
+        return made_link
 
     async def invite(self, login: str, *, tenant: str, role: str, link: str) -> str:
         """A new person with a role, and the link with which they choose their password.
 
         Raises:
-            ValidationError: The policy does not know the role; then they would hold nothing.
+            RoleUnknown: The policy does not know the role.
             LoginTaken: Somebody has the name.
         """
-        self._require_role(role, tenant)
-        user = await self._users.create(login, tenant=tenant, by=OPERATOR)
-        await self._users.grant(user.id, Grant(role, tenant), by=self.operator, policy=self._policies.policy)
-        return (
-            f"{link}#{quote(await self._users.issue_reset(user, lifetime=_INVITATION_SECONDS, by=OPERATOR), safe='')}"
-        )
+        invited = await self._members.invite(login, Grant(role, tenant), by=self.operator)
+        return _with_token(link, invited.token)
 
     async def user(self, who: str) -> User:
         """Somebody by id or by the name they sign in with.
@@ -150,49 +150,36 @@ class Admin:
         """Give a role.
 
         Raises:
-            ValidationError: The policy does not know the role; then it would hold nothing.
+            RoleUnknown: The policy does not know the role.
         """
-        self._require_role(role, tenant)
-        user = await self.user(who)
-        return await self._users.grant(user.id, Grant(role, tenant), by=self.operator, policy=self._policies.policy)
+        return await self._members.give(await self.user(who), Grant(role, tenant), by=self.operator)
 
     async def withdraw(self, who: str, role: str, *, tenant: str) -> User:
         """Take a role away, and end the user's tokens that still hold it."""
-        user = await self.user(who)
-        changed = await self._users.withdraw(user.id, Grant(role, tenant), by=self.operator)
-        await self._revocations.revoke_user(user.id)
-        return changed
+        return await self._members.take(await self.user(who), Grant(role, tenant), by=self.operator)
 
     async def disable(self, who: str) -> User:
         """Keep somebody out, at once."""
-        user = await self._users.set_disabled((await self.user(who)).id, disabled=True, by=OPERATOR)
-        await self._sessions.end_all(user.id, reason="disabled")
-        return user
+        return await self._members.disable(await self.user(who), by=self.operator)
 
     async def enable(self, who: str) -> User:
         """Let somebody in again."""
-        return await self._users.set_disabled((await self.user(who)).id, disabled=False, by=OPERATOR)
+        return await self._members.enable(await self.user(who), by=self.operator)
 
     async def delete(self, who: str) -> None:
         """Remove somebody with their second factor and their sessions."""
         user = await self.user(who)
         await self._users.delete(user.id, by=OPERATOR)
         await self._factor.disable(Subject(user.id, user.tenant), by=OPERATOR)
-        await self._sessions.end_all(user.id, reason="deleted")
+        await self._sessions.end_all(user.id, reason="deleted", by=OPERATOR)
 
     async def reset_second_factor(self, who: str) -> bool:
         """Remove the second factor of somebody who lost it, and end their sessions; false if there was none."""
-        user = await self.user(who)
-        removed = await self._factor.disable(Subject(user.id, user.tenant), by=OPERATOR)
-        await self._sessions.end_all(user.id, reason="second factor reset")
-        return removed
+        return await self._members.reset_second_factor(await self.user(who), by=self.operator)
 
     async def reset_password(self, who: str, *, link: str) -> str:
         """A link with which somebody chooses a new password."""
-        user = await self.user(who)
-        return (
-            f"{link}#{quote(await self._users.issue_reset(user, lifetime=_INVITATION_SECONDS, by=OPERATOR), safe='')}"
-        )
+        return await self._reset_link(await self.user(who), link)
 
     async def sessions(self, who: str) -> list[Session]:
         """Somebody's sessions, the last used first."""
@@ -204,7 +191,7 @@ class Admin:
 
     async def end_sessions(self, who: str) -> int:
         """End all of somebody's sessions; how many there were."""
-        return await self._sessions.end_all((await self.user(who)).id, reason="ended by the operator")
+        return await self._sessions.end_all((await self.user(who)).id, reason="ended by the operator", by=OPERATOR)
 
     async def create_key(self, new: NewKey) -> MadeKey:
         """A new API key; its text is shown this once."""
@@ -264,17 +251,19 @@ class Admin:
     async def explain(self, who: str, permission: str, *, tenant: str) -> tuple[str, ...]:
         """Whether somebody may do something in a tenant, and through which role, or why not: one line each."""
         user = await self.user(who)
-        explanation = self._policies.policy.explain(user.grants, permission, tenant)
-        verdict = "disabled: may do nothing" if user.disabled else "allowed" if explanation.allowed else "refused"
-        return (
-            f"{verdict}: {permission} in {tenant} (policy {self._policies.policy.revision or 'unnamed'})",
-            *explanation.lines,
-        )
-
-    def _require_role(self, role: str, tenant: str) -> None:
         policy = self._policies.policy
-        if role not in policy.roles and not policy.permissions(tenant, {role}):
-            raise ValidationError(f"The policy has no role {role!r}; it has {', '.join(sorted(policy.roles))}.")
+        found = policy.explain(user.grants, permission, tenant, second_factor_roles=self._sure_roles)
+        verdict = "allowed" if found.allowed else "refused"
+        lines = list(found.lines)
+        if user.disabled:
+            verdict = "disabled: may do nothing"
+        elif found.second_factor and not (await self._factor.status(user.id)).enabled:
+            verdict = "refused"
+            lines.append("has no second factor: enrol, then show it")
+        return (f"{verdict}: {permission} in {tenant} (policy {policy.revision or 'unnamed'})", *lines)
+
+    async def _reset_link(self, user: User, link: str) -> str:
+        return _with_token(link, await self._users.issue_reset(user, lifetime=INVITATION_SECONDS, by=OPERATOR))
 
     async def _existing(self, user_id: str) -> User | None:
         if not user_id.startswith("u-") or not user_id.isascii() or not user_id[2:].isalnum():
@@ -283,3 +272,7 @@ class Admin:
             return await self._users.get(user_id)
         except UserNotFound:
             return None
+
+
+def _with_token(link: str, token: str) -> str:
+    return f"{link}#{quote(token, safe='')}"

@@ -23,12 +23,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from orchestrator_auth._rbac.policy import Actor
+from orchestrator_auth._rbac.policy import Actor, reaches
 from orchestrator_auth.audit import Auditor
 from orchestrator_auth.exceptions import AccessDenied, CredentialRefused, KeyLimitReached
 from orchestrator_auth.keyed_hash import Pepper
-from orchestrator_auth.models import ALL_TENANTS, KeyLimits, ServiceContext
-from orchestrator_auth.records import RecordStore, Table
+from orchestrator_auth.models import KeyLimits, ServiceContext
+from orchestrator_auth.records import RecordStore, Table, owner_of
 from orchestrator_kernel.exceptions import ValidationError
 from orchestrator_kernel.ports import Clock
 
@@ -179,8 +179,8 @@ class ApiKeys:
             ValidationError: Service, tenant or a permission is none.
         """
         ServiceContext(service=new.service, key_id="new", tenant=new.tenant, permissions=new.permissions)
-        reach = by.may_access(new.tenant) if new.tenant != ALL_TENANTS else by.may("system:admin")
-        if not reach or not by.may("api_key:create") or not all(by.may(each) for each in new.permissions):
+        more = not all(map(by.may, new.permissions))
+        if more or not reaches(by, new.tenant) or not by.may("api_key:create"):
             await self._audit.refuse("api_key.created", "more than the maker holds", actor=by.id)
             raise AccessDenied("the key may do more than its maker, or elsewhere")
         made = await self._make(new, by.id)
@@ -248,7 +248,7 @@ class ApiKeys:
 
     async def of_tenant(self, tenant: str) -> list[ApiKey]:
         """All keys of the tenant, those that are over included."""
-        return await self._table.owned(_owner(tenant))
+        return await self._table.owned(owner_of(tenant))
 
     async def _known(self, text: str) -> ApiKey:
         digest = hashlib.sha256(text.encode(errors="replace")).digest()
@@ -296,13 +296,12 @@ class ApiKeys:
             expires_at=now + new.lifetime,
             label=new.label[:100],
         )
-        await self._table.add(key_id, key, owner=_owner(new.tenant))
+        await self._table.add(key_id, key, owner=owner_of(new.tenant))
         return MadeKey(key, f"{_PREFIX}{key_id}{secret}{_checksum(key_id + secret)}")
 
     async def _open_to(self, key_id: str, by: Actor, permission: str) -> ApiKey:
         key = await self._table.get(key_id) if key_id.isascii() and key_id.isalnum() and len(key_id) == _ID else None
-        reach = key is not None and (by.may("system:admin") if key.tenant == ALL_TENANTS else by.may_access(key.tenant))
-        if key is None or not reach or not by.may(permission):
+        if key is None or not reaches(by, key.tenant) or not by.may(permission):
             await self._audit.refuse("api_key.change", "unknown, or not open", actor=by.id)
             raise ApiKeyNotFound("There is no such key among those that you may change.")
         return key
@@ -344,7 +343,3 @@ def _parts(text: str) -> tuple[str, str]:
         return "", ""
     named, check = body[:-_CHECK], body[-_CHECK:]
     return (named[:_ID], named[_ID:]) if _checksum(named) == check else ("", "")
-
-
-def _owner(tenant: str) -> str:
-    return "platform" if tenant == ALL_TENANTS else f"t-{tenant}"

@@ -29,14 +29,15 @@ from orchestrator_auth._http.device import device_label
 from orchestrator_auth._http.documents import Documents, by_status
 from orchestrator_auth._http.factor_routes import FactorTrail, add_factor_routes
 from orchestrator_auth._http.key_routes import add_key_routes
+from orchestrator_auth._http.people_routes import add_people_routes
 from orchestrator_auth._http.quiet_route import QuietRoute, RequestInvalid
+from orchestrator_auth._http.reset_mail import ResetMail
 from orchestrator_auth._jwt.verifier import introspect
 from orchestrator_auth.exceptions import LoginRefused, TokenRefused, WeakPassword
 from orchestrator_auth.fastapi_guard import requires
 from orchestrator_auth.guard import OWN
 from orchestrator_auth.service import Auth
 from orchestrator_auth.signin import Challenge, SignedIn
-from orchestrator_auth.users import User
 
 __all__ = ["PUBLIC_PATHS", "Documents", "FactorTrail", "ResetMail", "auth_router", "device_label"]
 
@@ -53,13 +54,6 @@ PUBLIC_PATHS: Final = frozenset(
 """What has to be open for somebody to get in."""
 
 
-class ResetMail:
-    """Sends the link for a new password; subclass it. Without one, a reset is audited and nothing is sent."""
-
-    async def send(self, user: User, token: str) -> None:
-        """Deliver the token to the person, and to nobody else."""
-
-
 def auth_router(
     auth: Auth, *, mail: ResetMail | None = None, trail: FactorTrail | None = None, documents: Documents = by_status
 ) -> APIRouter:
@@ -67,15 +61,17 @@ def auth_router(
 
     Args:
         auth: The parts.
-        mail: Delivers the tokens to choose a new password with.
+        mail: Delivers the tokens to choose a password with.
         trail: Where the audit events of second factors are read; without it there is no `GET /auth/mfa/audit-log`.
         documents: Says in the OpenAPI document what each route may refuse.
     """
     router = APIRouter(tags=["auth"], route_class=QuietRoute)
+    mail = mail or ResetMail()
     _add_sign_in(router, auth, documents)
-    _add_password_reset(router, auth, mail or ResetMail(), documents)
+    _add_password_reset(router, auth, mail, documents)
     _add_tokens(router, auth, documents)
     add_account_routes(router, auth, documents)
+    add_people_routes(router, auth, mail, documents)
     add_factor_routes(router, auth, trail, documents)
     add_key_routes(router, auth, documents)
     return router

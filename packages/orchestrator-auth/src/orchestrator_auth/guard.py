@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -168,7 +169,9 @@ class Guard:
             await self.refused(principal, rule.permission, reason, None)
             raise AccessDenied(reason)
         within = rule.second_factor_within
-        if within is not None and not shown_within(within, principal.second_factor_at, self._clock.now()):
+        if within is not None and not shown_within(
+            timedelta(seconds=within), principal.second_factor_at, self._clock.now()
+        ):
             await self.refused(principal, rule.permission, Reason.SECOND_FACTOR, None)
             raise SecondFactorRequired(Reason.SECOND_FACTOR)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from orchestrator_auth._http.credentials import Scope, headers_of, path_of
 from orchestrator_auth._http.pending import PENDING, Pending
-from orchestrator_auth._http.routes import OpenPaths, undeclared_routes
+from orchestrator_auth._http.routes import OpenPaths, covering, undeclared_routes
 from orchestrator_auth.audit import Auditor
 from orchestrator_auth.authenticator import Authenticated, Authenticator
 from orchestrator_auth.exceptions import AccessDenied, CredentialRefused, TokenRefused
@@ -186,11 +186,8 @@ class AuthMiddleware:
             raise AccessDenied("path has no rule")
 
     def _rule(self, path: str) -> Rule | None:
-        if path in self._rules:
-            return self._rules[path]
-        parts = path.split("/")
-        prefixes = ("/".join(parts[:length]) + "/*" for length in range(len(parts), 0, -1))
-        return next((self._rules[prefix] for prefix in prefixes if prefix in self._rules), None)
+        name = covering(path, self._rules)
+        return None if name is None else self._rules[name]
 
     async def _check_routes(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

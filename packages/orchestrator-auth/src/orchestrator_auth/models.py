@@ -132,8 +132,26 @@ class Grant:
         require_tenant(self.tenant)
 
 
+class _Acting:
+    """What persons and programs have in common: they hold permissions in one tenant, or in all."""
+
+    __slots__ = ()
+    tenant: str
+    permissions: AbstractSet[str]
+
+    def may(self, permission: str) -> bool:
+        """Whether it holds the permission."""
+        return permission in self.permissions
+
+    def may_access(self, tenant: str) -> bool:
+        """Whether the tenant is open to it."""
+        if self.tenant == ALL_TENANTS:
+            return bool(tenant) and tenant != ALL_TENANTS
+        return tenant == self.tenant
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserContext:
+class UserContext(_Acting):
     """A person behind a request: a `Principal`.
 
     Attributes:
@@ -182,12 +200,6 @@ class UserContext:
         """False: a person."""
         return False
 
-    def may(self, permission: str) -> bool:
-        return permission in self.permissions
-
-    def may_access(self, tenant: str) -> bool:
-        return bool(tenant) and tenant != ALL_TENANTS and self.tenant in {tenant, ALL_TENANTS}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLimits:
@@ -205,7 +217,7 @@ class KeyLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceContext:
+class ServiceContext(_Acting):
     """A program behind a request, known by its API key: a `Principal`.
 
     Attributes:
@@ -245,12 +257,6 @@ class ServiceContext:
     def second_factor_at(self) -> datetime | None:
         """None: a program has no second factor."""
         return None
-
-    def may(self, permission: str) -> bool:
-        return permission in self.permissions
-
-    def may_access(self, tenant: str) -> bool:
-        return bool(tenant) and tenant != ALL_TENANTS and self.tenant in {tenant, ALL_TENANTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

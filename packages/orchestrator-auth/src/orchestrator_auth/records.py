@@ -15,13 +15,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
 from orchestrator_auth.exceptions import AuthStoreFailed
+from orchestrator_auth.models import ALL_TENANTS
 from orchestrator_kernel.exceptions import ValidationError
 from orchestrator_kernel.models import require_aware, require_identifier
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["MemoryRecords", "Record", "RecordStore", "Table"]
+__all__ = ["MemoryRecords", "Record", "RecordStore", "Table", "owner_of"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,6 +64,11 @@ class Record:
             require_aware(self.expires_at, "expires_at")
         if len(self.body) > _MAX_BODY:
             raise ValidationError("a record is too large", details={"kind": self.kind})
+
+
+def owner_of(tenant: str) -> str:
+    """The owner of what belongs to a tenant, or to the platform."""
+    return "platform" if tenant == ALL_TENANTS else f"t-{tenant}"
 
 
 class RecordStore(Protocol):
@@ -187,13 +193,16 @@ class Table(Generic[T]):
         record = await self._store.by_alias(self._kind, alias)
         return None if record is None else self._read(record)
 
-    async def owned(self, owner: str) -> list[T]:
-        """All that belong to `owner`, by id."""
+    async def owned(self, owner: str, *, after: str = "", limit: int | None = None) -> list[T]:
+        """What belongs to `owner`, by id: all, or up to `limit` of those after `after`."""
         found: list[T] = []
-        after = ""
-        while page := await self._store.owned(self._kind, owner, after=after, limit=_PAGE):
+        while page := await self._store.owned(
+            self._kind, owner, after=after, limit=_PAGE if limit is None else min(_PAGE, limit - len(found))
+        ):
             found += map(self._read, page)
             after = page[-1].id
+            if limit is not None and len(found) >= limit:
+                break
         return found
 
     async def add(self, id: str, value: T, *, owner: str = "", alias: str | None = None) -> bool:  # noqa: A002

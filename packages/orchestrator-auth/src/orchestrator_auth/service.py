@@ -30,6 +30,7 @@ from orchestrator_auth.audit import Auditor
 from orchestrator_auth.authenticator import Authenticator, MasterToken
 from orchestrator_auth.guard import Guard
 from orchestrator_auth.keyed_hash import Pepper
+from orchestrator_auth.members import Members
 from orchestrator_auth.mfa import SecondFactor
 from orchestrator_auth.passwords import GuessLimits, HasherConfig, PasswordHasher, PasswordRules
 from orchestrator_auth.rbac import PolicyHolder, StaticPolicy, default_policy
@@ -53,7 +54,7 @@ class AuthConfig:
         origins: Where our own pages come from; a cookie is accepted for changes from these only.
         host_is_known: Whether the application answers for known hosts only, checked before the gate; then pages of the host that is asked are our own too.
         second_factor_roles: Roles that count only in a session where a second factor was shown; their people can sign in and enrol, and nothing else.
-        algorithm: Of new signing keys; HS256 only where one process signs and verifies.
+        algorithm: Of new signing keys; not HS256, since the keys lie where other processes read them.
         access_lifetime: Of access tokens, 15 minutes.
         sessions: How long sessions last.
         hashing: What a password's hash costs.
@@ -158,6 +159,9 @@ class Auth:
             key_records: For API keys, where they lie elsewhere, for example in Vault.
             limiter: Counts the requests of API keys; in this process unless given.
             master: A token from the configuration that may do everything.
+
+        Raises:
+            ConfigurationError: A value is out of range, or the algorithm is HS256.
         """
         audit, policies = Auditor(sink, clock=clock), policies or StaticPolicy(default_policy())
         tokens = _Tokens.build(config, records, revocations, sealer, clock)
@@ -220,6 +224,14 @@ class Auth:
             store=self.records,
             audit=self.audit,
             clock=self.clock,
+            second_factor_roles=self.config.second_factor_roles,
+        )
+
+    @cached_property
+    def members(self) -> Members:
+        """What administrators do for the people of a tenant."""
+        return Members(
+            self.users, self.sessions, self.factor, self.revocations, policies=self.policies, audit=self.audit
         )
 
     async def open(self) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 
 from orchestrator_auth._jwt.issuer import TokenIssuer, TokenRequest
 from orchestrator_auth._jwt.revocation import Revocations
-from orchestrator_auth._rbac.policy import Actor
+from orchestrator_auth._rbac.policy import Actor, reaches
 from orchestrator_auth._sessions.model import (
     Rotation,
     Session,
@@ -210,8 +210,11 @@ class Sessions:
             details={"user": session.user_id},
         )
 
-    async def end_all(self, user_id: str, *, reason: str, keep: str = "") -> int:
-        """End all sessions of a user but `keep`, and refuse the access tokens of those; how many ended. For the caller to authorize."""
+    async def end_all(self, user_id: str, *, reason: str, keep: str = "", by: str = "") -> int:
+        """End all sessions of a user but `keep`, and refuse the access tokens of those; how many ended. For the caller to authorize.
+
+        `by` is who did it, for the audit: the user, unless given.
+        """
         others = [session for session in await self.of_user(user_id) if session.id != keep]
         for session in others:
             await self._end(session.id, reason)
@@ -219,7 +222,7 @@ class Sessions:
             await self._revocations.revoke_user(user_id)
         await self._audit.record(
             "auth.logout",
-            actor=user_id,
+            actor=by or user_id,
             resource=f"user:{user_id}",
             details={"reason": reason, "sessions": len(others)},
         )
@@ -322,4 +325,4 @@ class Sessions:
 
 
 def _may_end(actor: Actor, session: Session) -> bool:
-    return actor.id == session.user_id or (actor.may("session:end") and actor.may_access(session.tenant))
+    return actor.id == session.user_id or (actor.may("session:end") and reaches(actor, session.tenant))

@@ -22,21 +22,20 @@ from orchestrator_auth._people.model import (
     UserNotFound,
     looks_like_id,
     normal_login,
-    owner_of,
     scope_of,
 )
-from orchestrator_auth._rbac.policy import Actor, Policy
+from orchestrator_auth._rbac.policy import Actor, Policy, reaches
 from orchestrator_auth.audit import ANONYMOUS, Auditor
 from orchestrator_auth.exceptions import AccessDenied, LoginRefused
 from orchestrator_auth.keyed_hash import Pepper
-from orchestrator_auth.models import ALL_TENANTS, Grant, require_tenant
+from orchestrator_auth.models import Grant, require_tenant
 from orchestrator_auth.passwords import Guesses, GuessLimits, PasswordHasher, PasswordRules
-from orchestrator_auth.records import RecordStore, Table
+from orchestrator_auth.records import RecordStore, Table, owner_of
 from orchestrator_kernel.exceptions import ValidationError
 from orchestrator_kernel.models import Outcome, Severity
 from orchestrator_kernel.ports import Clock, Sealer
 
-__all__ = ["LoginTaken", "User", "UserNotFound", "Users"]
+__all__ = ["LoginTaken", "User", "UserNotFound", "Users", "covers"]
 
 _KIND: Final = "user"
 _RESET_KIND: Final = "password_reset"
@@ -138,9 +137,9 @@ class Users:
         except ValidationError:
             return None
 
-    async def of_tenant(self, tenant: str) -> list[User]:
-        """All who are at home in the tenant."""
-        return await self._table.owned(owner_of(tenant))
+    async def of_tenant(self, tenant: str, *, after: str = "", limit: int | None = None) -> list[User]:
+        """Who is at home in the tenant, by id: all, or up to `limit` whose ids come after `after`."""
+        return await self._table.owned(owner_of(tenant), after=after, limit=limit)
 
     async def login_of(self, user: User) -> str:
         """The name a person signs in with."""
@@ -160,9 +159,7 @@ class Users:
             AccessDenied: The tenant is not open to `by`, or the role may do more than `by`.
             UserNotFound: There is no such user.
         """
-        reach = by.may_access(grant.tenant) if grant.tenant != ALL_TENANTS else by.may("system:admin")
-        more = [each for each in policy.permissions(grant.tenant, {grant.role}) if not by.may(each)]
-        if not reach or more or not by.may("role:assign"):
+        if not covers(by, grant, policy) or not by.may("role:assign"):
             await self._audit.refuse("authz.role.assignment", "more than the giver holds", actor=by.id, user=user_id)
             raise AccessDenied("the role may do more than its giver, or elsewhere")
         return await self._regrant(user_id, lambda grants: grants | {grant}, by, f"given {grant.role}")
@@ -174,8 +171,7 @@ class Users:
             AccessDenied: The tenant is not open to `by`.
             UserNotFound: There is no such user.
         """
-        reach = by.may_access(grant.tenant) if grant.tenant != ALL_TENANTS else by.may("system:admin")
-        if not reach or not by.may("role:assign"):
+        if not reaches(by, grant.tenant) or not by.may("role:assign"):
             await self._audit.refuse("authz.role.assignment", "not permitted", actor=by.id, user=user_id)
             raise AccessDenied("may not take roles away here")
         return await self._regrant(user_id, lambda grants: grants - {grant}, by, f"lost {grant.role}")
@@ -338,3 +334,8 @@ class Users:
 
     def _alias(self, name: str) -> str:
         return self._pepper.name(name, "login")
+
+
+def covers(by: Actor, grant: Grant, policy: Policy) -> bool:
+    """Whether somebody holds, where the grant holds, everything that it comes to."""
+    return reaches(by, grant.tenant) and all(map(by.may, policy.permissions(grant.tenant, {grant.role})))

@@ -13,6 +13,7 @@ and hold neither secrets nor tokens. `VaultSecretReader` is the kernel's `Secret
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     import httpx
     from pydantic import SecretStr
 
+logger = logging.getLogger(__name__)
+
 __all__ = [
     "AppRoleLogin",
     "Certificate",
@@ -81,6 +84,8 @@ __all__ = [
     "Wrapped",
     "path_of",
 ]
+
+_TRY_AGAIN_SECONDS: Final = 5.0
 
 _HEALTH_STATUSES: Final = frozenset({429, 472, 473, 501, 503})
 
@@ -156,10 +161,16 @@ class VaultClient:
             return await self._transport.send(method, path, body, token=await self._keeper.value(), wrap_ttl=wrap_ttl)
 
     async def keep_alive(self) -> None:
-        """Renew the token in time even while nothing is asked; runs until cancelled."""
+        """Renew the token in time even while nothing is asked, and get one once that is possible; runs until cancelled."""
         while True:
-            await self._keeper.value()
-            await self.clock.sleep(min(max(self._keeper.renew_in, 0.05), 60.0))
+            try:
+                await self._keeper.value()
+                pause = min(max(self._keeper.renew_in, 0.05), 60.0)
+            except (VaultFailed, VaultMisconfigured) as error:
+                # Whoever asks meanwhile gets the error.
+                logger.warning("there is no token of Vault's to renew", extra={"error": error.code})
+                pause = _TRY_AGAIN_SECONDS
+            await self.clock.sleep(pause)
 
     # --- engines
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from orchestrator_auth._vault.errors import VaultConflict, VaultFailed, VaultNotFound
+from orchestrator_auth._vault.errors import VaultConflict, VaultFailed, VaultMisconfigured, VaultNotFound
 from orchestrator_auth._vault.kv import Kv
 from orchestrator_auth.exceptions import AuthStoreFailed
 from orchestrator_auth.records import Record
@@ -127,7 +127,7 @@ class VaultRecords:
 async def _errors() -> AsyncGenerator[None]:
     try:
         yield
-    except VaultFailed as error:
+    except (VaultFailed, VaultMisconfigured) as error:
         raise AuthStoreFailed(f"Vault, which keeps the API keys, failed: {error.code}.") from error
 
 

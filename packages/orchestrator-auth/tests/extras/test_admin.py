@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from urllib.parse import unquote
 
@@ -12,7 +13,7 @@ from auth_world import PEPPER, World
 from orchestrator_auth.admin import OPERATOR, Admin, FirstAdminExists
 from orchestrator_auth.api_keys import NewKey
 from orchestrator_auth.exceptions import CredentialRefused, LoginRefused, TokenRefused
-from orchestrator_auth.mfa import SecondFactor, Subject
+from orchestrator_auth.mfa import SecondFactor, Subject, authenticator_code
 from orchestrator_auth.models import ALL_TENANTS, Permission
 from orchestrator_auth.passwords import HasherConfig, PasswordHasher
 from orchestrator_auth.rbac import context_of
@@ -45,7 +46,10 @@ class Office(World):
             clock=self.clock,
         )
         self.signin = SignIn(self.users, self.factor, self.sessions, pepper=PEPPER, audit=self.audit, clock=self.clock)
-        self.admin = Admin(
+        self.admin = self.with_second_factor_roles(())
+
+    def with_second_factor_roles(self, roles: Collection[str]) -> Admin:
+        return Admin(
             users=self.users,
             sessions=self.sessions,
             keys=self.keys,
@@ -56,6 +60,7 @@ class Office(World):
             store=self.records,
             audit=self.audit,
             clock=self.clock,
+            second_factor_roles=roles,
         )
 
     async def zoe(self) -> str:
@@ -154,6 +159,37 @@ async def test_roles_are_given_taken_and_explained(office: Office) -> None:
         await office.verifier.verify(signed.pair.access_token)
     pair = await office.sessions.refresh(signed.pair.refresh_token)
     assert (await office.verifier.verify(pair.access_token)).roles == {"hotel_staff"}
+
+
+async def test_a_role_that_counts_with_a_second_factor_only_is_explained_as_such(office: Office) -> None:
+    careful = office.with_second_factor_roles({"hotel_admin"})
+    user_id = await office.zoe()
+    await careful.grant(user_id, "hotel_admin", tenant="hotel-7")
+    verdict, *lines = await careful.explain(user_id, "call:end", tenant="hotel-7")
+    assert verdict.startswith("refused: call:end in hotel-7")
+    assert lines == [
+        "granted by hotel_admin in hotel-7, once a second factor was shown in the session",
+        "hotel_staff in hotel-7 does not hold it",
+        "needs: the tenant hotel-7",
+        "has no second factor: enrol, then show it",
+    ]
+    # What another role comes to besides is there at once.
+    assert (await careful.explain(user_id, "call:start", tenant="hotel-7"))[0].startswith("allowed: ")
+    enrolment = await office.factor.enrol(Subject(user_id, "hotel-7"), account="zoe")
+    await office.factor.confirm(Subject(user_id, "hotel-7"), authenticator_code(enrolment.secret, office.clock.now()))
+    verdict, *lines = await careful.explain(user_id, "call:end", tenant="hotel-7")
+    assert verdict.startswith("allowed: call:end in hotel-7")
+    assert lines[0].endswith("once a second factor was shown in the session")
+    assert "has no second factor" not in str(lines)
+
+
+async def test_the_operator_ends_a_session_of_the_platform_s_own_people(office: Office) -> None:
+    link = await office.admin.first_admin("root@example.org", link=LINK)
+    await office.users.finish_reset(token_of(link), PASSWORD)
+    signed = await office.signs_in("root@example.org")
+    assert signed.pair is not None
+    await office.admin.end_session(signed.pair.session_id)
+    assert await office.admin.sessions("root@example.org") == []
 
 
 async def test_somebody_disabled_is_out_at_once(office: Office) -> None:

@@ -1,4 +1,4 @@
-"""Several processes on one database: a code is good once among eight, and nothing is believed a second after its end."""
+"""Several processes on one store: a code is good once among eight, nothing is believed a second after its end, and keys change under load."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import base64
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import module_from_spec, spec_from_file_location
@@ -72,10 +73,24 @@ async def finish(process: asyncio.subprocess.Process, line: str) -> str:
     return out.decode().strip()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.server)])
+SQL = ["sqlite", pytest.param("postgres", marks=pytest.mark.server)]
+
+
+@pytest.fixture(params=SQL)
 async def url(request, tmp_path: Path) -> str:
+    return await migrated(request, tmp_path)
+
+
+@pytest.fixture(params=[*SQL, pytest.param("valkey", marks=pytest.mark.server)])
+async def store(request, tmp_path: Path) -> str:
+    return (
+        request.getfixturevalue("valkey_database") if request.param == "valkey" else await migrated(request, tmp_path)
+    )
+
+
+async def migrated(request, folder: Path) -> str:
     if request.param == "sqlite":
-        found = f"sqlite+aiosqlite:///{tmp_path / 'auth.db'}"
+        found = f"sqlite+aiosqlite:///{folder / 'auth.db'}"
     else:
         database = request.getfixturevalue("postgres_database")
         found = make_url(database).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
@@ -157,28 +172,60 @@ async def one_token_for_each_end(ring: KeyRing, revocations: Revocations) -> dic
     return tokens
 
 
+async def rotated(store: str, folder: Path, seconds: float) -> tuple[int, Counter[str]]:
+    """Four processes at work while this one, the fifth, changes the key every 100 ms; how often it did, and what they saw."""
+    async with program().records_on(store) as records:
+        ring = KeyRing(SealedKeys(records, BindingSealer()), clock=CLOCK, config=program().ROTATING)
+        await ring.open()
+        async with started("rotation", store, str(seconds), str(folder), count=4) as processes:
+            working = [asyncio.create_task(finish(process, "go")) for process in processes]
+            begun, rotations = time.monotonic(), 0
+            while time.monotonic() < begun + seconds - 0.1:
+                await ring.rotate()
+                rotations += 1
+                # On the grid of 100 ms, however long it took.
+                await asyncio.sleep(max(0.0, begun + rotations * 0.1 - time.monotonic()))
+            told = [Counter(json.loads(await task)) for task in working]
+    assert all(each["issued"] for each in told)
+    return rotations, sum(told, Counter[str]())
+
+
+def judge(rotations: int, seen: Counter[str], seconds: float) -> None:
+    assert seen["refused too early"] == 0
+    assert seen["believed too late"] == 0
+    # That both could have happened: enough was asked before, and after the end.
+    assert seen["believed"] > 50 * seconds
+    assert seen["good refused at its end"] + seen["outliving refused at its end"] > 5 * seconds
+    assert seen["outliving refused at its end"] > 0
+    # Ten a second where nothing else runs.
+    assert rotations > 2 * seconds
+
+
+@pytest.mark.slow
+async def test_keys_change_every_100_ms_under_load_of_four_processes(store: str, tmp_path: Path) -> None:
+    rotations, seen = await rotated(store, tmp_path, 6)
+    judge(rotations, seen, 6)
+
+
+@pytest.mark.soak
+async def test_keys_change_every_100_ms_for_a_minute_under_load_of_four_processes(store: str, tmp_path: Path) -> None:
+    rotations, seen = await rotated(store, tmp_path, 60)
+    judge(rotations, seen, 60)
+
+
+@pytest.mark.slow
 @pytest.mark.server
 async def test_limits_of_keys_hold_for_all_processes_together(valkey_database: str) -> None:
-    clients = [Redis.from_url(valkey_database) for _ in range(4)]
-    limits = KeyLimits(per_minute=None, per_hour=50, per_day=None)
-    if 3600 - time.time() % 3600 < 10:
-        await asyncio.sleep(11)  # not across the hour
-
-    async def uses(client: Redis) -> int:
-        limiter, count = RedisKeyLimiter(client, clock=CLOCK), 0
-        for _ in range(30):
-            try:
-                await limiter.count("k", limits)
-            except KeyLimitReached as error:
-                waits.append(error.retry_after)
-            else:
-                count += 1
-        return count
-
-    waits: list[float | None] = []
-    assert sum(await asyncio.gather(*map(uses, clients))) == 50
-    assert all(wait is not None and 0 < wait <= 3600 for wait in waits)
-    await RedisKeyLimiter(clients[0], clock=CLOCK).count("other", limits)
-    await RedisKeyLimiter(clients[0], clock=CLOCK).count("k", KeyLimits(per_minute=None, per_hour=None, per_day=None))
-    for client in clients:
-        await client.aclose()
+    if 3600 - time.time() % 3600 < 30:
+        await asyncio.sleep(31)  # not across the hour
+    async with started("limit", valkey_database, "30", count=4) as processes:
+        told = [json.loads(each) for each in await asyncio.gather(*[finish(process, "go") for process in processes])]
+    assert sum(count for count, _ in told) == 50
+    assert all(0 < wait <= 3600 for _, waits in told for wait in waits)
+    client = Redis.from_url(valkey_database)
+    limiter = RedisKeyLimiter(client, clock=CLOCK)
+    with pytest.raises(KeyLimitReached):
+        await limiter.count("k", KeyLimits(per_minute=None, per_hour=50, per_day=None))
+    await limiter.count("other", KeyLimits(per_minute=None, per_hour=50, per_day=None))
+    await limiter.count("k", KeyLimits(per_minute=None, per_hour=None, per_day=None))
+    await client.aclose()

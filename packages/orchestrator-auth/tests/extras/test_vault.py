@@ -356,7 +356,40 @@ async def test_a_given_token_is_kept_alive_while_nothing_is_asked(openbao: OpenB
             await vault.kv().list()
 
 
-async def test_a_signed_token_of_an_identity_provider(openbao: OpenBao, auth, policy) -> None:
+class Hasty(SystemClock):
+    """Waits a hundredth of the time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 100)
+
+
+async def test_a_token_that_cannot_be_had_yet_is_had_once_it_can(
+    openbao: OpenBao, auth, policy, tmp_path: Path
+) -> None:
+    where, key, file = auth("jwt"), SigningKey.generate("ES256"), tmp_path / "jwt"
+    pem = key.key.as_pem(private=False).decode()
+    openbao.request("POST", f"auth/{where}/config", {"jwt_validation_pubkeys": [pem]})
+    body = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "token_policies": policy}
+    openbao.request("POST", f"auth/{where}/role/calls", body)
+    login = JwtLogin(role="calls", jwt=file, mount=where)
+    async with client(openbao.url, login, clock=Hasty()) as vault, asyncio.timeout(30):
+        keeping = asyncio.create_task(vault.keep_alive())
+        await asyncio.sleep(0.2)
+        assert not keeping.done()
+        file.write_text(signed_by(key).get_secret_value() + "\n")
+        while vault._keeper.renew_in == float("inf"):
+            await asyncio.sleep(0.02)
+        assert not keeping.done()
+        keeping.cancel()
+
+
+def signed_by(key: SigningKey, audience: str = "vault") -> SecretStr:
+    claims = {"sub": "calls", "aud": audience, "exp": int(time.time()) + 60, "iat": int(time.time())}
+    signed = f"{b64(json.dumps({'alg': 'ES256', 'kid': key.kid}).encode())}.{b64(json.dumps(claims).encode())}"
+    return SecretStr(f"{signed}.{b64(key.sign(signed.encode()))}")
+
+
+async def test_a_signed_token_of_an_identity_provider(openbao: OpenBao, auth, policy, tmp_path: Path) -> None:
     where = auth("jwt")
     key = SigningKey.generate("ES256")
     pem = key.key.as_pem(private=False).decode()
@@ -364,15 +397,17 @@ async def test_a_signed_token_of_an_identity_provider(openbao: OpenBao, auth, po
     body = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "token_policies": policy}
     openbao.request("POST", f"auth/{where}/role/calls", body)
 
-    def jwt(audience: str = "vault") -> SecretStr:
-        claims = {"sub": "calls", "aud": audience, "exp": int(time.time()) + 60, "iat": int(time.time())}
-        signed = f"{b64(json.dumps({'alg': 'ES256', 'kid': key.kid}).encode())}.{b64(json.dumps(claims).encode())}"
-        return SecretStr(f"{signed}.{b64(key.sign(signed.encode()))}")
-
-    async with client(openbao.url, JwtLogin(role="calls", jwt=jwt, mount=where)) as vault:
+    async with client(openbao.url, JwtLogin(role="calls", jwt=lambda: signed_by(key), mount=where)) as vault:
         assert dict((await vault.kv().read("open/x")).data) == {"value": "1"}
-    async with client(openbao.url, JwtLogin(role="calls", jwt=jwt("other"), mount=where)) as vault:
+    async with client(openbao.url, JwtLogin(role="calls", jwt=signed_by(key, "other"), mount=where)) as vault:
         with pytest.raises(VaultRefused):
+            await vault.kv().read("open/x")
+    file = tmp_path / "jwt"
+    file.write_text(signed_by(key).get_secret_value() + "\n")
+    async with client(openbao.url, JwtLogin(role="calls", jwt=file, mount=where)) as vault:
+        assert dict((await vault.kv().read("open/x")).data) == {"value": "1"}
+    async with client(openbao.url, JwtLogin(role="calls", jwt=tmp_path / "none", mount=where)) as vault:
+        with pytest.raises(VaultMisconfigured):
             await vault.kv().read("open/x")
 
 

@@ -96,11 +96,13 @@ class Health:
 
     Attributes:
         healthy: Whether calls to all dependencies go through.
-        notes: What is not as it should be: circuits that are not closed, stores that do not answer.
+        notes: What is not as it should be, for people: circuits that are not closed, stores that do not answer.
+        stores_out: The shared stores that do not answer: `circuits`, `rate_limits`.
     """
 
     healthy: bool
     notes: tuple[str, ...]
+    stores_out: tuple[str, ...] = ()
 
 
 class Pipeline(FastCalls):
@@ -353,11 +355,14 @@ class ResilienceManager:
         """What is not as it should be at the moment, in words."""
         states = {name: each.breaker.state for name, each in self._pipelines.items() if each.breaker is not None}
         notes = [f"the circuit of {name} is {state}" for name, state in sorted(states.items()) if state != "closed"]
+        out: list[str] = []
         if self._breaker_store is not None and not self._breaker_store.up:
+            out.append("circuits")
             notes.append("the store of circuits is out: this process judges by itself")
         if self._rate_storage is not None and not self._rate_storage.shared:
+            out.append("rate_limits")
             notes.append("the store of rate limits is out: this process gives away its share of each limit")
-        return Health(healthy=self.healthy(), notes=tuple(notes))
+        return Health(healthy=self.healthy(), notes=tuple(notes), stores_out=tuple(out))
 
     async def start(self) -> bool:
         """Connect to the stores, so that the first call does not have to; whether all are there. Needed by nobody."""

@@ -35,7 +35,7 @@ async def test_limits_and_circuits_hold_for_both(valkey_database):
     one, other = process(valkey_database), process(valkey_database)
     assert await one.start()
     assert await other.start()
-    assert one.health().notes == ()
+    assert (one.health().notes, one.health().stores_out) == ((), ())
     for each in (one, other, one):
         await each.pipeline("tts").call(asyncio.sleep, 0)
     await asyncio.sleep(0.2)
@@ -45,7 +45,7 @@ async def test_limits_and_circuits_hold_for_both(valkey_database):
     async with asyncio.timeout(3):
         while other.healthy():
             await asyncio.sleep(0.01)
-    assert other.health().notes == ("the circuit of tts is open",)
+    assert (other.health().notes, other.health().stores_out) == (("the circuit of tts is open",), ())
     other.reset()
     with pytest.raises(OverRate) as refusal:
         await other.pipeline("tts").call(asyncio.sleep, 0)
@@ -63,6 +63,7 @@ async def test_stores_that_are_not_there_are_told_once_and_the_pipelines_work(ca
         with pytest.raises(OverRate):
             await case.pipeline("tts").call(asyncio.sleep, 0)
         assert len(case.health().notes) == 2
+        assert case.health().stores_out == ("circuits", "rate_limits")
         assert case.health().healthy
         await case.aclose()
     assert sum("is lost" in each.message for each in caplog.records) == 2

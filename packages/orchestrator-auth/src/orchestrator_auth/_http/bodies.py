@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
 from orchestrator_auth.api_keys import ApiKey, MadeKey, NewKey
 from orchestrator_auth.models import KeyLimits, TokenPair
 from orchestrator_auth.sessions import Session
+from orchestrator_auth.users import User
 from orchestrator_kernel.models import AuditEvent
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Code = Annotated[str, StringConstraints(min_length=6, max_length=20)]
 Tenant = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,127})$")]
+RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Whole = BeforeValidator(_whole)
+"""JSON has one kind of number: 5.0 is as whole as 5."""
 Secret = Annotated[SecretStr, Field(max_length=256)]
 
 
 class Body(BaseModel):
-    """Nothing but what is asked for, and no echo of it in errors."""
+    """Nothing but what is asked for, each member of its own JSON type, and no echo of it in errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 class Login(Body):
@@ -121,6 +130,50 @@ class ServiceInfo(BaseModel):
     expires_at: datetime | None
 
 
+class Invite(Body):
+    """Names of other scripts are invited from the shell, where whoever types sees what they are."""
+
+    login: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,254}$")] = Field(alias="email")
+    tenant: Tenant
+    role: RoleName
+
+
+class GrantView(BaseModel):
+    role: str
+    tenant: str
+
+
+class PersonView(BaseModel):
+    """Somebody, as those see them who administer them."""
+
+    user_id: str
+    email: str
+    tenant: str
+    roles: list[GrantView]
+    state: Literal["active", "invited", "disabled"]
+    second_factor: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, user: User, *, login: str, second_factor: bool) -> Self:
+        return cls(
+            user_id=user.id,
+            email=login,
+            tenant=user.tenant,
+            roles=[GrantView(role=each.role, tenant=each.tenant) for each in sorted(user.grants)],
+            state=user.state,
+            second_factor=second_factor,
+            created_at=user.created_at,
+        )
+
+
+class Invited(BaseModel):
+    """`token` is for `POST /auth/password/set`, works once, within a day, and is shown this once; none where it was sent by mail."""
+
+    user: PersonView
+    token: str | None
+
+
 class SessionView(BaseModel):
     session_id: str
     kind: str
@@ -199,9 +252,9 @@ class StepUp(BaseModel):
 
 
 class LimitsBody(Body):
-    per_minute: Annotated[int, Field(gt=0, lt=2**31)] | None = 100
-    per_hour: Annotated[int, Field(gt=0, lt=2**31)] | None = 1_000
-    per_day: Annotated[int, Field(gt=0, lt=2**31)] | None = 10_000
+    per_minute: Annotated[int, Field(gt=0, lt=2**31), Whole] | None = 100
+    per_hour: Annotated[int, Field(gt=0, lt=2**31), Whole] | None = 1_000
+    per_day: Annotated[int, Field(gt=0, lt=2**31), Whole] | None = 10_000
 
     def limits(self) -> KeyLimits:
         return KeyLimits(per_minute=self.per_minute, per_hour=self.per_hour, per_day=self.per_day)
@@ -214,7 +267,7 @@ class NewKeyBody(Body):
         list[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*:[a-z][a-z0-9_]*$")]], Field(max_length=100)
     ]
     limits: LimitsBody = LimitsBody()
-    days: Annotated[int, Field(ge=1, le=3_660)] = 365
+    days: Annotated[int, Field(ge=1, le=3_660), Whole] = 365
     label: Annotated[str, StringConstraints(max_length=100)] = ""
 
     def new_key(self) -> NewKey:

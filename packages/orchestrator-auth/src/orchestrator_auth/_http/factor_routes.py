@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final, Protocol
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BeforeValidator
 
 from orchestrator_auth._http.bodies import (
@@ -21,6 +21,7 @@ from orchestrator_auth._http.bodies import (
     TokensView,
 )
 from orchestrator_auth._http.documents import Documents
+from orchestrator_auth._http.people_routes import UserId, reached
 from orchestrator_auth._http.quiet_route import RequestInvalid
 from orchestrator_auth.exceptions import LoginRefused
 from orchestrator_auth.fastapi_guard import CurrentAccess, CurrentUser, requires
@@ -33,7 +34,6 @@ from orchestrator_kernel.models import AuditEvent
 
 _SENSITIVE_SECONDS: Final = 300.0
 _DATED: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
-UserId = Annotated[str, Path(pattern=r"^u-[0-9a-f]{24}$")]
 _PERSON = requires("", tenant=OWN, only="person")
 _SURE = requires("", tenant=OWN, only="person", second_factor_within=_SENSITIVE_SECONDS)
 
@@ -132,8 +132,7 @@ def _add_those_of_others(router: APIRouter, auth: Auth, documents: Documents) ->
     )
     async def status(user_id: UserId, access: CurrentAccess) -> FactorView:
         """What somebody has of a second factor."""
-        user = await auth.users.get(user_id)
-        await access.to("user:view", tenant=user.tenant)
+        user = await reached(auth, user_id, access, "user:view")
         return _view(await auth.factor.status(user.id))
 
     @router.post(
@@ -145,10 +144,7 @@ def _add_those_of_others(router: APIRouter, auth: Auth, documents: Documents) ->
     )
     async def disable(user_id: UserId, access: CurrentAccess) -> None:
         """Remove the second factor of somebody who lost it. Their sessions end."""
-        user = await auth.users.get(user_id)
-        await access.to("user:update", tenant=user.tenant)
-        await auth.factor.disable(Subject(user.id, user.tenant), by=access.principal.id)
-        await auth.sessions.end_all(user.id, reason="second factor removed by an administrator")
+        await auth.members.reset_second_factor(await reached(auth, user_id, access, "user:update"), by=access.principal)
 
 
 def _add_trail(router: APIRouter, trail: FactorTrail, documents: Documents) -> None:

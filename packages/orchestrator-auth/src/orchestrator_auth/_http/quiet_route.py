@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -29,8 +29,14 @@ class QuietRoute(APIRoute):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                places = sorted({".".join(str(part)[:40] for part in one["loc"]) for one in error.errors()})
+                places = sorted({_place(one["type"], one["loc"]) for one in error.errors()})
                 named = ", ".join(places[:_MOST_PARTS])
                 raise RequestInvalid(f"These parts of the request do not have the form asked for: {named}.") from None
 
         return quietly
+
+
+def _place(kind: str, parts: Sequence[object]) -> str:
+    """Where in the request; the name of a field that there is not is the sender's own text, and is not told back."""
+    told = (*parts[:-1], "(unknown)") if kind == "extra_forbidden" else parts
+    return ".".join(str(part)[:40] for part in told)

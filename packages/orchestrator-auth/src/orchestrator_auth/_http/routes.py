@@ -56,6 +56,15 @@ def declarations(app: object) -> Iterator[tuple[str, frozenset[str], Rule | Proo
         yield path, frozenset(getattr(route, "methods", None) or ()), declared(getattr(route, "dependant", None))
 
 
+def covering(path: str, rules: Collection[str]) -> str | None:
+    """The rule of the middleware that a path is under: its own, or the nearest `/above/*`; None for none."""
+    if path in rules:
+        return path
+    parts = path.split("/")
+    prefixes = ("/".join(parts[:length]) + "/*" for length in range(len(parts), 0, -1))
+    return next((prefix for prefix in prefixes if prefix in rules), None)
+
+
 def undeclared_routes(app: object, public: Collection[str], rules: Collection[str]) -> list[str]:
     """`METHOD path` of every route that is neither public, nor under a rule of the middleware, nor guarded by a dependency of its own."""
     routes: Any = getattr(app, "routes", None)
@@ -65,7 +74,7 @@ def undeclared_routes(app: object, public: Collection[str], rules: Collection[st
         f"{'/'.join(sorted(getattr(route, 'methods', None) or ['*']))} {path}"
         for route, path in _walk(routes, "")
         if (path not in public or _is_socket(route))
-        and not _covered(path, rules)
+        and covering(path, rules) is None
         and declared(getattr(route, "dependant", None)) is None
     ]
     return sorted(found)
@@ -95,13 +104,6 @@ def _is_mount(route: Any) -> bool:
 def _is_socket(route: Any) -> bool:
     kind = getattr(sys.modules.get("starlette.routing"), "WebSocketRoute", ())
     return isinstance(getattr(route, "original_route", route), kind)
-
-
-def _covered(path: str, rules: Collection[str]) -> bool:
-    if path in rules:
-        return True
-    parts = path.split("/")
-    return any("/".join(parts[:length]) + "/*" in rules for length in range(len(parts), 0, -1))
 
 
 def declared(dependant: Any) -> Rule | Proof | None:

@@ -113,7 +113,7 @@ class KeyRingConfig:
     """How keys live. Times in seconds.
 
     Attributes:
-        algorithm: Of new keys.
+        algorithm: Of new keys; HS256 with `MemoryKeys` only.
         publish_ahead: How long a new key is published before it signs; longer than what verifiers cache, where others verify.
         token_lifetime: The longest life of a token; an old key verifies that much longer, and no more.
         refresh_seconds: How often the store is asked for changes by others. A key that was removed is believed no longer than this.
@@ -139,12 +139,21 @@ class _Snapshot:
 
 
 class KeyRing:
-    """Signs with the newest key that has come of age, verifies with all that are not past; a `KeySource`."""
+    """Signs with the newest key that has come of age, verifies with all that are not past; a `KeySource`.
+
+    Raises:
+        ConfigurationError: HS256 with a store that others can read: whoever checks with its secret can sign with it as well.
+    """
 
     def __init__(self, store: SigningKeyStore, *, clock: Clock, config: KeyRingConfig | None = None) -> None:
         self._store = store
         self._clock = clock
         self._config = config or KeyRingConfig()
+        if self._config.algorithm is Algorithm.HS256 and not isinstance(store, MemoryKeys):
+            raise ConfigurationError(
+                "HS256 is for one process, with MemoryKeys: whoever checks with its secret can sign with it too; use ES256",
+                details={"setting": "algorithm"},
+            )
         self._snapshot = _Snapshot()
         self.fresh_until = float("-inf")
         self._reading = asyncio.Lock()

@@ -29,7 +29,7 @@ _RSA_BITS: Final = range(2048, 8193)
 
 
 class Algorithm(StrEnum):
-    """The algorithms there are (RFC 7518, RFC 8037); HS256 only where one process both signs and verifies."""
+    """The algorithms there are (RFC 7518, RFC 8037); HS256 only where one process both signs and verifies, and keeps its key in memory."""
 
     ES256 = "ES256"
     EDDSA = "EdDSA"

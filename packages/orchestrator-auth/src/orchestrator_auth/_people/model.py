@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from orchestrator_auth.models import ALL_TENANTS, Grant
 from orchestrator_kernel.exceptions import ValidationError
@@ -48,6 +48,11 @@ class User:
     grants: frozenset[Grant] = frozenset()
     disabled: bool = False
 
+    @property
+    def state(self) -> Literal["active", "invited", "disabled"]:
+        """Whether the person may sign in: kept out, without a password yet, or neither."""
+        return "disabled" if self.disabled else "active" if self.password_hash else "invited"
+
     def roles_in(self, tenant: str) -> frozenset[str]:
         """The roles that count in a tenant: those granted there, and the platform's."""
         return frozenset(grant.role for grant in self.grants if grant.tenant in {tenant, ALL_TENANTS})
@@ -71,10 +76,6 @@ def normal_login(login: str) -> str:
 
 def looks_like_id(value: str) -> bool:
     return value.startswith("u-") and value.isascii() and value[2:].isalnum() and len(value) <= 64
-
-
-def owner_of(tenant: str) -> str:
-    return "platform" if tenant == ALL_TENANTS else f"t-{tenant}"
 
 
 def scope_of(tenant: str, user_id: str) -> SealScope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
@@ -27,6 +27,11 @@ class Actor(Protocol):
         ...
 
     @property
+    def tenant(self) -> str:
+        """Where it acts; `ALL_TENANTS` for the platform's own."""
+        ...
+
+    @property
     def is_service(self) -> bool:
         """Whether it is a program."""
         ...
@@ -43,6 +48,14 @@ class Actor(Protocol):
     def may_access(self, tenant: str) -> bool:
         """Whether the tenant is open to it."""
         ...
+
+
+def reaches(actor: Actor, tenant: str) -> bool:
+    """Whether a tenant is open to somebody who gives things away there; the platform itself only to its own administrators."""
+    if tenant == ALL_TENANTS:
+        # Everything that there is in one tenant is still nothing elsewhere.
+        return actor.tenant == ALL_TENANTS and actor.may(Permission.SYSTEM_ADMIN)
+    return actor.may_access(tenant)
 
 
 class Reason(StrEnum):
@@ -64,10 +77,13 @@ class Decision:
     reason: Reason
 
 
-_DECISIONS: Final = {reason: Decision(reason is Reason.ALLOWED, reason) for reason in Reason}
-_ALLOWED: Final = _DECISIONS[Reason.ALLOWED]
-_NO_PERMISSION: Final = _DECISIONS[Reason.NO_PERMISSION]
-_OTHER_TENANT: Final = _DECISIONS[Reason.OTHER_TENANT]
+_ALLOWED: Final = Decision(allowed=True, reason=Reason.ALLOWED)
+_NO_PERMISSION: Final = Decision(allowed=False, reason=Reason.NO_PERMISSION)
+_OTHER_TENANT: Final = Decision(allowed=False, reason=Reason.OTHER_TENANT)
+_NOT_OWNER: Final = Decision(allowed=False, reason=Reason.NOT_OWNER)
+_SECOND_FACTOR: Final = Decision(allowed=False, reason=Reason.SECOND_FACTOR)
+_SERVICE_ONLY: Final = Decision(allowed=False, reason=Reason.SERVICE_ONLY)
+_NO_TIME: Final = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +103,10 @@ class Condition:
     unless: str = ""
     second_factor_within: float | None = None
     service_only: bool = False
+
+
+_Limits = tuple[bool, Condition | None, timedelta | None]
+"""A condition as it is asked: whether the tenant counts, what else there is, and how recent a second factor has to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +137,11 @@ class PolicySource:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A decision about grants, and what led to it, line by line."""
+    """A decision about grants, and what led to it, line by line; `second_factor` where it holds only once one was shown in the session."""
 
     allowed: bool
     lines: tuple[str, ...]
+    second_factor: bool = False
 
 
 class Policy:
@@ -142,7 +163,8 @@ class Policy:
             _named(_require_own_tenant, tenant, "tenants")
         self._compiled = {tenant: _compile(roles, tenant) for tenant, roles in self._tenant_roles.items()}
         self._general = _compile(self._roles, "")
-        self._conditions = MappingProxyType(_conditions(source.conditions, self.vocabulary))
+        self._conditions = _conditions(source.conditions, self.vocabulary)
+        self._limits = {name: _limits(condition) for name, condition in self._conditions.items()}
         self._memo: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
 
     @property
@@ -186,28 +208,39 @@ class Policy:
         """
         if not actor.may(permission):
             return _NO_PERMISSION
-        condition = self._conditions.get(permission)
-        if condition is None:
+        limits = self._limits.get(permission)
+        if limits is None:
             return _OTHER_TENANT if tenant is not None and not actor.may_access(tenant) else _ALLOWED
-        return _DECISIONS[_judge(condition, actor, tenant, owner, now)]
+        own_tenant, further, within = limits
+        if own_tenant and tenant is not None and not actor.may_access(tenant):
+            return _OTHER_TENANT
+        if further is not None and (refused := _refused(further, actor, owner)) is not None:
+            return refused
+        return _ALLOWED if within is None or shown_within(within, actor.second_factor_at, now) else _SECOND_FACTOR
 
-    def explain(self, grants: Iterable[Grant], permission: str, tenant: str) -> Explanation:
+    def explain(
+        self, grants: Iterable[Grant], permission: str, tenant: str, *, second_factor_roles: Collection[str] = ()
+    ) -> Explanation:
         """Whether these grants come to the permission in the tenant, through which roles, and what else it needs.
+
+        `second_factor_roles` are those that count only in a session where a second factor was shown.
 
         >>> policy = Policy(PolicySource(roles={"clerk": RoleDefinition(permissions=frozenset({"call:view"}))}))
         >>> policy.explain([Grant("clerk", "hotel-7")], "call:view", "hotel-7").lines
         ('granted by clerk in hotel-7', 'needs: the tenant hotel-7')
         """
         lines: list[str] = []
-        allowed = False
+        allowed = at_once = False
         # A grant on the platform means the general roles, and reaches into every tenant.
         for grant in sorted(grants):
             if grant.tenant not in {tenant, ALL_TENANTS}:
                 continue
             path = self._path(grant.tenant, grant.role, permission)
             if path:
-                allowed = True
-                lines.append(f"granted by {' < '.join(path)} in {grant.tenant}")
+                sure = grant.role in second_factor_roles
+                allowed, at_once = True, at_once or not sure
+                only = ", once a second factor was shown in the session" if sure else ""
+                lines.append(f"granted by {' < '.join(path)} in {grant.tenant}{only}")
             else:
                 known = grant.role in self._tenant_roles.get(grant.tenant, self._roles)
                 lines.append(
@@ -219,7 +252,7 @@ class Policy:
             lines.append(f"not granted; held by: {', '.join(able) or 'no role'}" if exists else "no such permission")
         else:
             lines.append(f"needs: {_needs(self._conditions.get(permission), tenant)}")
-        return Explanation(allowed, tuple(lines))
+        return Explanation(allowed, tuple(lines), second_factor=allowed and not at_once)
 
     def _path(self, tenant: str, role: str, permission: str) -> tuple[str, ...]:
         """From the role to the one it inherits the permission from; empty if it does not."""
@@ -235,23 +268,23 @@ class Policy:
         return ()
 
 
-def _judge(condition: Condition, actor: Actor, tenant: str | None, owner: str | None, now: datetime | None) -> Reason:
-    if condition.own_tenant and tenant is not None and not actor.may_access(tenant):
-        return Reason.OTHER_TENANT
+def _limits(condition: Condition) -> _Limits:
+    further = condition if condition.service_only or condition.own_resource else None
+    within = condition.second_factor_within
+    return condition.own_tenant, further, None if within is None else timedelta(seconds=within)
+
+
+def _refused(condition: Condition, actor: Actor, owner: str | None) -> Decision | None:
     if condition.service_only and not actor.is_service:
-        return Reason.SERVICE_ONLY
+        return _SERVICE_ONLY
     if condition.own_resource and owner != actor.id and not (condition.unless and actor.may(condition.unless)):
-        return Reason.NOT_OWNER
-    if condition.second_factor_within is not None and not shown_within(
-        condition.second_factor_within, actor.second_factor_at, now
-    ):
-        return Reason.SECOND_FACTOR
-    return Reason.ALLOWED
+        return _NOT_OWNER
+    return None
 
 
-def shown_within(seconds: float, shown: datetime | None, now: datetime | None) -> bool:
-    """Whether a second factor was shown in so many seconds until now; one of the future was not."""
-    return shown is not None and now is not None and 0 <= (now - shown).total_seconds() <= seconds
+def shown_within(time: timedelta, shown: datetime | None, now: datetime | None) -> bool:
+    """Whether a second factor was shown in this time until now; one of the future was not."""
+    return shown is not None and now is not None and _NO_TIME <= now - shown <= time
 
 
 def _needs(condition: Condition | None, tenant: str) -> str:

@@ -85,10 +85,10 @@ class AppRoleLogin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JwtLogin:
-    """A signed token of an identity provider; `jwt` may be a function that gives the present one."""
+    """A signed token of an identity provider; `jwt` may be a function that gives the present one, or a file that is read anew each time."""
 
     role: str
-    jwt: SecretStr | Callable[[], SecretStr]
+    jwt: SecretStr | Path | Callable[[], SecretStr]
     mount: str = "jwt"
 
     @property
@@ -96,8 +96,11 @@ class JwtLogin:
         return True
 
     async def login(self, transport: VaultTransport) -> VaultToken:
-        jwt = self.jwt if isinstance(self.jwt, SecretStr) else self.jwt()
-        body = {"role": self.role, "jwt": jwt.get_secret_value()}
+        if isinstance(self.jwt, Path):
+            jwt = await _token_in(self.jwt)
+        else:
+            jwt = (self.jwt if isinstance(self.jwt, SecretStr) else self.jwt()).get_secret_value()
+        body = {"role": self.role, "jwt": jwt}
         return _token(await transport.send("POST", path_of("auth", self.mount, "login"), body))
 
 
@@ -114,12 +117,15 @@ class KubernetesLogin:
         return True
 
     async def login(self, transport: VaultTransport) -> VaultToken:
-        try:
-            jwt = (await asyncio.to_thread(self.token_file.read_text)).strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise VaultMisconfigured("the service account's token cannot be read") from error
-        body = {"role": self.role, "jwt": jwt}
+        body = {"role": self.role, "jwt": await _token_in(self.token_file)}
         return _token(await transport.send("POST", path_of("auth", self.mount, "login"), body))
+
+
+async def _token_in(file: Path) -> str:
+    try:
+        return (await asyncio.to_thread(file.read_text)).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VaultMisconfigured("the file with the token to log in with cannot be read") from error
 
 
 def _token(answer: Answer) -> VaultToken:
