@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,22 @@ async def test_only_an_old_and_unused_key_can_be_removed(tmp_path: Path) -> None
     keys.remove(first, in_use=[second])
     assert await MasterKeyFile(tmp_path / "master.keys").ids() == (second,)
     assert first not in (tmp_path / "master.keys").read_text()
+
+
+async def test_the_age_of_each_key_is_told(tmp_path: Path) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    keys = MasterKeyFile(tmp_path / "master.keys")
+    added = keys.add()
+    created = keys.created()
+
+    assert tuple(created) == await keys.ids()
+    assert list(created)[-1] == added
+    assert all(before <= at <= datetime.now(UTC) for at in created.values())
+
+
+def test_a_key_without_a_zone_is_of_utc(tmp_path: Path) -> None:
+    path = tmp_path / "master.keys"
+    MasterKeyFile(path)
+    line = {**json.loads(path.read_text()), "created_at": "2026-01-01T00:00:00"}
+    path.write_text(json.dumps(line) + "\n")
+    assert list(MasterKeyFile(path).created().values()) == [datetime(2026, 1, 1, tzinfo=UTC)]

@@ -14,6 +14,7 @@ from pydoc_data import topics
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from pii_corpus import LOCALES, annotated
+from pii_hostile import HOSTILE
 from pii_logs import log
 
 from orchestrator_performance.benchmarking import Bench, Contender, Gate, Report, compare, run_main
@@ -23,38 +24,6 @@ SIZE = 200_000
 LOG = log(SIZE).text[:SIZE]
 DENSE = "\n".join(each.text.strip() for locale in LOCALES for each in annotated(locale, 700))[:SIZE]
 PROSE = "\n".join(topics.topics.values())[:SIZE]
-HOSTILE = [
-    *(
-        "a.",
-        "@",
-        "a@",
-        "a@b.",
-        "1",
-        "1 ",
-        "1-",
-        "1.",
-        "+1 ",
-        "00",
-        "0 1 ",
-        "4111 1111 1111 1112 ",
-        "4111-",
-        "(0",
-        "://a:b@",
-        "DE12 ",
-    ),
-    *(
-        "DE89 3704 0044 0532 0130 01 ",
-        "eyJaaaaaaaaa.",
-        "password=",
-        "born 1.1.",
-        "1:",
-        "1.1.1.",
-        "Aa1/",
-        "AB 12 34 56 ",
-        "call 1234567 ",
-    ),
-    *("01 23 45 67 ", "passport A123456 ", "0151-2345 ", "\n", "\n1"),
-]
 SUBJECT = PiiRedactor()
 
 

@@ -17,9 +17,11 @@ from orchestrator_security.audit_logging import (
     AuditLog,
     AuditLogConfig,
     LawfulBasis,
+    audit_pseudonym,
     retention_days,
     rule_of,
 )
+from orchestrator_security.pii_redactor import PiiRedactor
 
 
 class Memory:
@@ -119,8 +121,26 @@ async def test_an_event_says_who_what_where_how_it_ended_and_why_it_was_lawful()
     }  # fmt: skip
     assert "203.0.113.9" not in repr(made)
     assert "secret-session" not in repr(made)
-    again = await log.record(AuditKind.PII_ACCESS, action="read", client="203.0.113.9", session="another")
+    again = await log.record(
+        AuditKind.PII_ACCESS, action="read", tenant="hotel-7", client="203.0.113.9", session="another"
+    )
     assert (again.details["client"], again.details["session"] != session) == (client, True)
+
+
+async def test_nobody_is_called_alike_by_two_tenants() -> None:
+    log, names = log_to(Memory(), pseudonym_key=b"k" * 32), set()
+    for tenant in (None, "hotel-1", "hotel-2"):
+        made = [
+            await log.record(AuditKind.LOGOUT, action="sign out", client="203.0.113.9", session="s", tenant=tenant)
+            for _ in range(2)
+        ]
+        assert (
+            made[0].details["client"]
+            == made[1].details["client"]
+            == audit_pseudonym(b"k" * 32, "client", "203.0.113.9", tenant)
+        )
+        names |= {made[0].details["client"], made[0].details["session"]}
+    assert len(names) == 6
 
 
 async def test_without_a_key_addresses_are_left_out() -> None:
@@ -145,6 +165,19 @@ async def test_personal_data_goes_through_the_redactor() -> None:
         AuditKind.DATA_READ, action="read", resource="user:zoe@example.org", details={"mail": "zoe@example.org"}
     )
     assert (made.resource, made.details["mail"]) == ("user:***", "***")
+
+
+async def test_what_is_known_of_a_call_stays_out_of_the_records_about_it() -> None:
+    redactor = PiiRedactor()
+    redactor.know("c1", ["Zoë Müller"])
+    log = log_to(Memory(), redactor=redactor)
+    for resource, named in (("call:c1", {}), ("door:agents", {"call_id": "c1"})):
+        details = {"reason": "Mueller was refused", **named}
+        made = await log.record(AuditKind.PII_ACCESS, action="read", resource=resource, details=details)
+        assert (made.resource, made.details["reason"]) == (resource, "[KNOWN] was refused")
+    for resource in ("call:c2", "door:agents"):
+        made = await log.record(AuditKind.PII_ACCESS, action="read", resource=resource, details={"reason": "Mueller"})
+        assert made.details["reason"] == "Mueller"
 
 
 async def test_what_must_not_be_lost_is_kept_when_record_returns_and_raises_when_it_cannot_be() -> None:

@@ -38,6 +38,7 @@ OWASP = {
     "x-frame-options": "deny",
     "x-permitted-cross-domain-policies": "none",
 }
+# Without `web-share`, which Chromium does not know on every system: it would write an error into its console for each page.
 DENIED_BY_OWASP = [
     "accelerometer",
     "autoplay",
@@ -57,7 +58,6 @@ DENIED_BY_OWASP = [
     "publickey-credentials-get",
     "screen-wake-lock",
     "usb",
-    "web-share",
     "xr-spatial-tracking",
     "clipboard-read",
     "clipboard-write",

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pii_corpus import LOCALES, Locale, annotated
+from pii_hostile import HOSTILE
 from pii_logs import log
+from pii_prose import LANGUAGES, prose
 
 from orchestrator_security.pii_evaluation import Evaluation, evaluate, read_samples
 from orchestrator_security.pii_redactor import Kind, PiiRedactor, find
@@ -44,6 +46,14 @@ def test_prose_without_anything_personal_stays() -> None:
     assert len(prose) > 300_000
     found = find(prose)
     assert len(found) / len(prose) * 10_000 <= 0.1, [prose[span.start - 20 : span.end + 5] for span in found]
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("characters", [100_000, pytest.param(2_000_000, marks=pytest.mark.soak)])
+def test_prose_of_other_languages_stays_too(language: str, characters: int) -> None:
+    text = prose(language, characters)
+    found = find(text)
+    assert len(found) / len(text) * 10_000 <= 0.1, [text[max(0, span.start - 20) : span.end + 5] for span in found][:20]
 
 
 @pytest.mark.parametrize(
@@ -105,60 +115,6 @@ def test_spans_are_in_order_apart_and_inside(text: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_is_read(text: str) -> None:
     find(text)
-
-
-HOSTILE = [
-    *(
-        "a.",
-        "a",
-        "@",
-        "a@",
-        "a@b.",
-        "1",
-        "1 ",
-        "1-",
-        "1.",
-        "1,",
-        "+1 ",
-        "00",
-        "0 1 ",
-        "4111 1111 1111 1112 ",
-        "4111-",
-        "(",
-        "(0",
-        "+",
-    ),
-    *(
-        "://",
-        "://a:b@",
-        "a:b@",
-        "DE12",
-        "DE12 ",
-        "DE89 3704 0044 0532 0130 01 ",
-        "eyJaaaaaaaaa.",
-        "ghp_",
-        "password=",
-        "token is ",
-    ),
-    *(
-        "born ",
-        "born 1.1.",
-        "1:",
-        ":",
-        "f:",
-        "1.1.1.",
-        "Aa1",
-        "Aa1/",
-        "A1 ",
-        "AB 12 34 56 ",
-        "12345678",
-        "12345678A ",
-        "=",
-        '"',
-        "é1 ",
-    ),
-    *("call 1234567 ", "01 23 45 67 ", "1 22 33 ", "passport A123456 ", "-----BEGIN PRIVATE KEY-----", "\n", "\n1"),
-]
 
 
 def seconds(text: str) -> float:

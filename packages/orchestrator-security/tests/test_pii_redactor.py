@@ -69,6 +69,25 @@ def test_pseudonyms_are_stable_per_tenant_and_cannot_be_computed_without_the_key
         PiiRedactor(key=b"too short"[:8])
 
 
+def test_what_tells_its_tenant_gets_that_tenants_pseudonyms() -> None:
+    redactor = PiiRedactor(RedactionRules(fields={"ip": Level.HASH, "phone": Level.HASH}, default=Level.HASH), key=KEY)
+    first, second = redactor.within(tenant="hotel-1"), redactor.within(tenant="hotel-2")
+    tree = {"ip": "203.0.113.9", "text": "call +4930901820"}
+    for name in ("tenant", "tenant_id"):
+        assert redactor.redact({**tree, name: "hotel-1"}) == {**first.redact(tree), name: "hotel-1"}  # type: ignore[dict-item]
+    assert first.redact(tree) != second.redact(tree) != redactor.redact(tree)
+    assert second.redact({**tree, "tenant": "hotel-1"})["ip"] == first.redact(tree)["ip"]  # type: ignore[index,call-overload]
+
+    redactor.know("c1", ["Zyx"], tenant="hotel-1")
+    redactor.know("c1", ["Quentin"])
+    text = "Quentin Zyx called from +4930901820"
+    assert redactor.redact_text(text, call="c1") == first.redact_text(text, call="c1")
+    assert redactor.redact(tree, call="c1") == first.redact(tree)
+    stream = redactor.stream(call="c1")
+    assert stream.feed(text) + stream.flush() == first.redact_text(text, call="c1")
+    assert redactor.redact_text("+4930901820", call="c2") == redactor.redact_text("+4930901820")
+
+
 def test_fields_have_levels_whatever_stands_in_them() -> None:
     rules = RedactionRules(
         fields={

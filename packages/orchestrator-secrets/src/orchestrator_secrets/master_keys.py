@@ -142,6 +142,11 @@ class MasterKeyFile:
                 raise ConfigurationError(f"master key {master_key_id} is the newest; add another one first")
             self._write([key for key in ring.keys.values() if key.id != master_key_id])
 
+    def created(self) -> Mapping[str, datetime]:
+        """When each key was made (aware), the newest last, which tells when the next one is due. Blocks for a few file operations."""
+        told = {key.id: datetime.fromisoformat(key.created_at) for key in self._read_if_replaced().keys.values()}
+        return {name: at if at.tzinfo else at.replace(tzinfo=UTC) for name, at in told.items()}
+
     async def ids(self) -> Sequence[str]:
         return tuple((await self._current()).keys)
 

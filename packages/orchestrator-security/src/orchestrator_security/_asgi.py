@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.models import Problem
 
-__all__ = ["ASGIApp", "Message", "Receive", "Scope", "Send", "header", "headers_named", "send_problem"]
+__all__ = ["ASGIApp", "ByPath", "Message", "Receive", "Scope", "Send", "header", "headers_named", "send_problem"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Value = TypeVar("Value")
+
+
+class ByPath(Generic[Value]):
+    """What holds for one path, for all that begin with a path ending in `/`, and for the rest; the longest that fits counts."""
+
+    def __init__(self, usual: Value, by_path: Mapping[str, Value]) -> None:
+        self._usual = usual
+        self._exact = dict(by_path)
+        self._prefixes = sorted((path for path in self._exact if path.endswith("/")), key=len, reverse=True)
+
+    def of(self, path: str) -> Value:
+        """What holds for `path`."""
+        if not self._exact:
+            return self._usual
+        if path in self._exact:
+            return self._exact[path]
+        fitting = next((prefix for prefix in self._prefixes if path.startswith(prefix)), None)
+        return self._usual if fitting is None else self._exact[fitting]
 
 
 def header(scope: Scope, name: bytes) -> str:

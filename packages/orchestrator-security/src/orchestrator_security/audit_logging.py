@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator_security._audit.kinds import AuditKind, LawfulBasis, retention_days, rule_of
-from orchestrator_security._audit.log import AuditLog, AuditLogConfig, Operation
+from orchestrator_security._audit.log import AuditLog, AuditLogConfig, Operation, audit_pseudonym
 from orchestrator_security._audit.middleware import AuditedRoute, AuditMiddleware
 from orchestrator_security._late import load
 
@@ -51,6 +51,7 @@ __all__ = [
     "SignedHead",
     "SqlAuditSink",
     "Verification",
+    "audit_pseudonym",
     "export_audit",
     "retention_days",
     "rule_of",

@@ -21,9 +21,10 @@ from orchestrator_security._headers.origins import (
     UntrustedHost,
 )
 from orchestrator_security._headers.policy import FINGERPRINTS, HeaderPolicy, api, docs, web_page
-from orchestrator_security._headers.reports import CspReports, CspViolation
+from orchestrator_security._headers.reports import CSP_REPORT_LIMITS, CspReports, CspViolation
 
 __all__ = [
+    "CSP_REPORT_LIMITS",
     "FINGERPRINTS",
     "ClientAddress",
     "ContentSecurityPolicy",

@@ -28,7 +28,17 @@ from orchestrator_security._pii.rules import WHOLE, Level, Pseudonyms, Redaction
 from orchestrator_security._pii.scan import merged
 from orchestrator_security._pii.scan import spans as line_spans
 
-__all__ = ["GDPR_FIELDS", "Kind", "Level", "PiiRedactor", "RedactionRules", "RedactionStream", "Span", "find"]
+__all__ = [
+    "GDPR_FIELDS",
+    "Kind",
+    "Level",
+    "PiiRedactor",
+    "RedactionRules",
+    "RedactionStream",
+    "Span",
+    "field_name",
+    "find",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +109,8 @@ class PiiRedactor:
         Args:
             rules: What becomes of what is found; None: a label for everything.
             key: For pseudonyms, at least 16 bytes; needed where a rule hashes.
-            tenant: Whose pseudonyms they are; other tenants' differ.
+            tenant: Whose pseudonyms they are where a value does not tell it; other tenants' differ. A tree tells it by its member `tenant` or `tenant_id`,
+                a call by what it is known with.
             contexts: Rules for single purposes (`audit_log`, `export`), see `within`.
             finders: Asked for more spans in each line, for example a `PresidioFinder` for free names.
             observe: Told the kind of everything that is replaced, for a counter; never what it was.
@@ -113,7 +124,9 @@ class PiiRedactor:
         self._observe = observe
         self._key = key
         self._pseudonyms = None if key is None else Pseudonyms(key, tenant)
-        if key is None and any(each.needs_key for each in (self._rules, *self._contexts.values())):
+        self._tenant = tenant
+        self._hashes = any(each.needs_key for each in (self._rules, *self._contexts.values()))
+        if key is None and self._hashes:
             raise ConfigurationError("a redaction rule hashes: give the redactor a key for its pseudonyms")
         self._known: dict[str, KnownValues] = {}
 
@@ -132,23 +145,26 @@ class PiiRedactor:
         if context is not None:
             other._rules = self._contexts[context]
         if tenant is not None and self._key is not None:
-            other._pseudonyms = Pseudonyms(self._key, tenant)
+            other._pseudonyms, other._tenant = Pseudonyms(self._key, tenant), tenant
         return other
 
-    def know(self, call: str, values: Iterable[str]) -> None:
+    def know(self, call: str, values: Iterable[str], *, tenant: str = "") -> None:
+        """See `Redactor`; `tenant` is whose call it is: its pseudonyms are that tenant's from now on."""
         if call not in self._known and len(self._known) >= _MOST_CALLS:
             # Whoever forgets to forget loses the oldest call, and hears of it.
             oldest = next(iter(self._known))
             del self._known[oldest]
             logger.warning("redactor forgot the values of its oldest call, because it knows %d calls", _MOST_CALLS)
-        self._known.setdefault(call, KnownValues()).add(values)
+        known = self._known.setdefault(call, KnownValues())
+        known.tenant = tenant or known.tenant
+        known.add(values)
 
     def forget(self, call: str) -> None:
         self._known.pop(call, None)
 
     def redact_text(self, text: str, *, call: str | None = None) -> str:
         try:
-            return self._text(text, call)
+            return self._of(None, call)._text(text, call)  # noqa: SLF001 - one of ours
         except Exception:  # noqa: BLE001 - whatever went wrong, the value must not pass
             logger.error("redaction failed; the whole value was redacted")  # noqa: TRY400 - a traceback would show the value
             return WHOLE
@@ -156,7 +172,7 @@ class PiiRedactor:
     def redact_piece(self, piece: Piece, blocks: KeyBlocks, *, call: str | None = None) -> str:
         """`redact_text` for a part of a longer text, for `RedactionStream`."""
         try:
-            return self._piece(piece, call, blocks)
+            return self._of(None, call)._piece(piece, call, blocks)  # noqa: SLF001 - one of ours
         except Exception:  # noqa: BLE001 - whatever went wrong, the value must not pass
             logger.error("redaction failed; the whole piece was redacted")  # noqa: TRY400 - a traceback would show it
             return WHOLE
@@ -167,7 +183,7 @@ class PiiRedactor:
 
     def redact(self, value: Json, *, call: str | None = None) -> Json:
         try:
-            return self._value(value, "", call, 0)
+            return self._of(value, call)._value(value, "", call, 0)  # noqa: SLF001 - one of ours
         except Exception:  # noqa: BLE001 - whatever went wrong, the value must not pass
             logger.error("redaction failed; the whole value was redacted")  # noqa: TRY400 - a traceback would show the value
             return WHOLE
@@ -175,6 +191,18 @@ class PiiRedactor:
     def stream(self, *, call: str | None = None) -> RedactionStream:
         """A stream whose output is that of `redact_text` for the whole text, however it is cut into chunks."""
         return RedactionStream(self, call)
+
+    def _of(self, value: Json, call: str | None) -> PiiRedactor:
+        """This redactor with the pseudonyms of the tenant that the value, or the call, belongs to."""
+        if not self._hashes:
+            return self
+        tenant: object = None
+        if isinstance(value, Mapping):
+            tenant = value.get("tenant") or value.get("tenant_id")
+        known = None if call is None else self._known.get(call)
+        if not isinstance(tenant, str):
+            tenant = known.tenant if known is not None else ""
+        return self.within(tenant=tenant) if tenant and tenant != self._tenant else self
 
     def _text(self, text: str, call: str | None, field: str = "") -> str:
         if "\n" not in text and len(text) <= LONGEST_LINE:

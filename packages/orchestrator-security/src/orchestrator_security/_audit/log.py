@@ -23,8 +23,9 @@ from orchestrator_kernel.exceptions import (
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
 from orchestrator_kernel.ports import AuditSink, Clock, Redactor
 from orchestrator_security._audit.kinds import AuditKind, LawfulBasis, rule_of
+from orchestrator_security._tenant_key import tenant_key
 
-__all__ = ["AuditLog", "AuditLogConfig", "Operation"]
+__all__ = ["AuditLog", "AuditLogConfig", "Operation", "audit_pseudonym"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +65,9 @@ class AuditLog:
     other kinds are written behind the caller's back while the log is started, and at once otherwise.
 
     Args:
-        redactor: Takes personal data out of details and resources.
-        pseudonym_key: Under which a client's address and session become pseudonyms; without it they are left out.
+        redactor: Takes personal data out of details and resources; of events about a call (`call:id`, or details that name a `call_id`) also what is
+            known of the people in it.
+        pseudonym_key: Under which a client's address and session become pseudonyms, see `audit_pseudonym`; without it they are left out.
         correlation: The current correlation id.
     """
 
@@ -137,8 +139,8 @@ class AuditLog:
         said: dict[str, Detail] = {
             "service": self._config.service,
             "region": self._config.region,
-            "client": self._pseudonym("client", client),
-            "session": self._pseudonym("session", session),
+            "client": audit_pseudonym(self._key, "client", client, tenant),
+            "session": audit_pseudonym(self._key, "session", session, tenant),
             "subject": subject,
             "lawful_basis": lawful_basis.value if lawful_basis else "",
             "retention_days": rule.retention_days,
@@ -207,16 +209,12 @@ class AuditLog:
                 details=running.details,
             )
 
-    def _pseudonym(self, purpose: str, value: str) -> str:
-        if not value or not self._key:
-            return ""
-        return hmac.new(self._key, f"{purpose}:{value}".encode(), hashlib.sha256).hexdigest()[:24]
-
     def _redacted(self, event: AuditEvent) -> AuditEvent:
         if self._redactor is None:
             return event
-        details = cast("Mapping[str, Detail]", self._redactor.redact(dict(event.details)))
-        return replace(event, resource=self._redactor.redact_text(event.resource), details=details)
+        call = _call_of(event)
+        details = cast("Mapping[str, Detail]", self._redactor.redact(dict(event.details), call=call))
+        return replace(event, resource=self._redactor.redact_text(event.resource, call=call), details=details)
 
     async def _write_all(self) -> None:
         while True:
@@ -244,3 +242,20 @@ class AuditLog:
                     logger.error("the audit sink fails; events wait", extra={"events": len(events)})
                 failing = True
                 await self._clock.sleep(self._config.retry_seconds)
+
+
+def audit_pseudonym(key: bytes, purpose: str, value: str, tenant: str | None = None) -> str:
+    """How a client's address (purpose `client`) or a session is called in the audit: the same within a tenant, and between tenants another.
+
+    Empty without a value or a key.
+    """
+    if not value or not key:
+        return ""
+    return hmac.new(tenant_key(key, tenant or ""), f"{purpose}:{value}".encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def _call_of(event: AuditEvent) -> str | None:
+    """The call that an event is about: its resource, or the one that its details name."""
+    kind, _, name = event.resource.partition(":")
+    named = name if kind == "call" else event.details.get("call_id")
+    return named if isinstance(named, str) and named else None

@@ -8,20 +8,17 @@ that resolves differently a moment later is never asked again. TLS still proves 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, TypeAlias, cast
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
 
 import httpcore
 import httpx
 
+from orchestrator_kernel.addresses import Resolve, resolve
 from orchestrator_security._validation.errors import AddressRefused
 from orchestrator_security._validation.urls import UrlPolicy
 
-__all__ = ["GuardedTransport", "Resolver", "system_resolver"]
-
-Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-"""From a host and a port to addresses."""
+__all__ = ["GuardedTransport", "system_resolver"]
 
 _RESOLVE_SECONDS: Final = 5.0
 
@@ -34,16 +31,15 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
     """
     try:
         async with asyncio.timeout(_RESOLVE_SECONDS):
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return await resolve(host, port)
     except (OSError, TimeoutError, UnicodeError):
         raise AddressRefused("The host did not resolve to an address.") from None
-    return [str(entry[4][0]) for entry in found]
 
 
 class _PinnedBackend(httpcore.AsyncNetworkBackend):
     """Opens connections to judged addresses only."""
 
-    def __init__(self, policy: UrlPolicy, resolver: Resolver) -> None:
+    def __init__(self, policy: UrlPolicy, resolver: Resolve) -> None:
         self._policy = policy
         self._resolver = resolver
         self._inner = cast("httpcore.AsyncNetworkBackend", cast("object", httpcore.AnyIOBackend()))
@@ -72,7 +68,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
 class GuardedTransport(httpx.AsyncHTTPTransport):
     """Raises `AddressRefused` for a request that the policy does not allow; everything else is httpx's own transport."""
 
-    def __init__(self, policy: UrlPolicy, *, resolver: Resolver = system_resolver) -> None:
+    def __init__(self, policy: UrlPolicy, *, resolver: Resolve = system_resolver) -> None:
         super().__init__(trust_env=False)
         self._policy = policy
         # httpx has no argument for the network backend; a test shows that this one is used.

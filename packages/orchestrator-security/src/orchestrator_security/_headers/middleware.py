@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from orchestrator_security._asgi import ASGIApp, Message, Receive, Scope, Send
+from orchestrator_security._asgi import ASGIApp, ByPath, Message, Receive, Scope, Send
 from orchestrator_security._headers.policy import HeaderPolicy, api
 
 __all__ = ["HeadersMiddleware"]
@@ -61,9 +61,8 @@ class HeadersMiddleware:
         tls: bool | None = None,
     ) -> None:
         self._app = app
-        self._policy = _Prepared(policy or api())
-        self._exact = {path: _Prepared(each) for path, each in (by_path or {}).items()}
-        self._prefixes = sorted((path for path in self._exact if path.endswith("/")), key=len, reverse=True)
+        prepared = {path: _Prepared(each) for path, each in (by_path or {}).items()}
+        self._policies = ByPath(_Prepared(policy or api()), prepared)
         self._tokens = frozenset(token_paths)
         self._clear = frozenset(clear_paths)
         self._tls = tls
@@ -72,7 +71,7 @@ class HeadersMiddleware:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        policy = self._policy_of(scope["path"])
+        policy = self._policies.of(scope["path"])
         nonce = secrets.token_urlsafe(18) if policy.nonced else ""
         if nonce:
             scope["csp_nonce"] = nonce
@@ -83,14 +82,6 @@ class HeadersMiddleware:
             await send(message)
 
         await self._app(scope, receive, with_headers)
-
-    def _policy_of(self, path: str) -> _Prepared:
-        if not self._exact:
-            return self._policy
-        if path in self._exact:
-            return self._exact[path]
-        fitting = next((prefix for prefix in self._prefixes if path.startswith(prefix)), None)
-        return self._policy if fitting is None else self._exact[fitting]
 
     def _headers(
         self, scope: Scope, policy: _Prepared, nonce: str, given: Collection[tuple[bytes, bytes]]

@@ -38,11 +38,11 @@ FINGERPRINTS: Final = frozenset(
 """Headers that tell what the service is made of; they are taken off every answer. The ASGI server adds its own after that: run uvicorn with
 `server_header=False`."""
 
+# Names that Chromium does not know are left out: each costs a warning in its console on every page.
 _DENIED: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
     [
         "accelerometer",
         "autoplay",
-        "bluetooth",
         "browsing-topics",
         "camera",
         "clipboard-read",
@@ -70,7 +70,6 @@ _DENIED: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
         "sync-xhr",
         "unload",
         "usb",
-        "web-share",
         "window-management",
         "xr-spatial-tracking",
     ],
@@ -177,7 +176,9 @@ def web_page(*, report_to: str = "", connect: Iterable[str] = (), **changes: obj
     return _with({"content": content}, changes)
 
 
-def docs(html: str, *, assets: Iterable[str] = ("https://cdn.jsdelivr.net",), **changes: object) -> HeaderPolicy:
+def docs(
+    html: str, *, assets: Iterable[str] = ("https://cdn.jsdelivr.net",), report_to: str = "", **changes: object
+) -> HeaderPolicy:
     """For an API's documentation page, whose HTML a framework makes: its inline scripts are allowed by their hashes, its files from `assets`."""
     hashes = inline_hashes(html)
     places = list(assets)
@@ -194,7 +195,8 @@ def docs(html: str, *, assets: Iterable[str] = ("https://cdn.jsdelivr.net",), **
             "base-uri": ["'none'"],
             "form-action": ["'none'"],
             "frame-ancestors": ["'none'"],
-        }
+        },
+        report_to=report_to,
     )
     # The page's files come from elsewhere and carry no Cross-Origin-Resource-Policy.
     return _with({"content": content, "embedder": ""}, changes)

@@ -12,9 +12,12 @@ from orchestrator_security._validation.json_limits import JsonLimits, parse_json
 from orchestrator_security._validation.names import log_text
 from orchestrator_security._validation.requests import InputLimits, RequestLimits
 
-__all__ = ["CspReports", "CspViolation"]
+__all__ = ["CSP_REPORT_LIMITS", "CspReports", "CspViolation"]
 
-_TYPES: Final = frozenset({"application/csp-report", "application/reports+json"})
+CSP_REPORT_LIMITS: Final = RequestLimits(
+    body=32_768, media_types=frozenset({"application/csp-report", "application/reports+json"}), json=None
+)
+"""What a request with reports may bring; for an `InputLimits` that stands before the route."""
 _MAX_REPORTS: Final = 20
 
 
@@ -43,8 +46,7 @@ class CspReports:
 
     def __init__(self, observe: Callable[[CspViolation], None]) -> None:
         self._observe = observe
-        limits = RequestLimits(body=32_768, media_types=_TYPES, json=None)
-        self._limited = InputLimits(self._take, limits=limits)
+        self._limited = InputLimits(self._take, limits=CSP_REPORT_LIMITS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._limited(scope, receive, send)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from orchestrator_kernel.exceptions import ConfigurationError
 from orchestrator_security._pii.folding import folded
 from orchestrator_security._pii.kinds import Kind
+from orchestrator_security._tenant_key import tenant_key
 
 WHOLE = "[REDACTED]"
 """Stands for a whole value."""
@@ -84,7 +85,7 @@ def field_name(name: str) -> str:
 
 
 class Pseudonyms:
-    """Keyed pseudonyms of one tenant: HMAC-SHA256 over tenant, kind and folded value, 60 bits of it."""
+    """Keyed pseudonyms of one tenant: HMAC-SHA256 over kind and folded value under the tenant's own key, 60 bits of it."""
 
     def __init__(self, key: bytes, tenant: str) -> None:
         """Set up.
@@ -94,7 +95,7 @@ class Pseudonyms:
         """
         if len(key) < _MIN_KEY_BYTES:
             raise ConfigurationError(f"the pseudonym key has {len(key)} bytes; at least {_MIN_KEY_BYTES} are needed")
-        self._key = key
+        self._key = tenant_key(key, tenant)
         self._tenant = tenant
 
     def of(self, value: str, kind: str) -> str:

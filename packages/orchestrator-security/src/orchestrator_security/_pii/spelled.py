@@ -1,4 +1,4 @@
-"""Numbers as they are spoken, in English, German, Spanish and French: single figures, and pairs up to 99.
+"""Numbers as they are spoken, in English, German, Spanish and French: single figures, pairs up to 99, hundreds and thousands.
 
 A word may mean different numbers in different languages (`six`, `once`); each reading is kept, because a known number that is redacted
 once too often does no harm.
@@ -6,7 +6,8 @@ once too often does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Final
 
 _ONES: Final[Mapping[str, str]] = {
@@ -147,7 +148,7 @@ _TENS: Final[Mapping[str, str]] = {
     "huitante": "8",
     "nonante": "9",
 }
-_TIMES: Final[Mapping[str, int]] = {
+TIMES: Final[Mapping[str, int]] = {
     "double": 2,
     "triple": 3,
     "treble": 3,
@@ -173,15 +174,64 @@ def _german_pairs() -> dict[str, str]:
 
 
 NUMBERS: Final[Mapping[str, str]] = {**_TEENS, **_german_pairs()}
+_BELOW_HUNDRED: Final[Mapping[str, int]] = {
+    **{word: int(figure) for word, figure in _ONES.items()},
+    **{word: int(figures) for word, figures in NUMBERS.items()},
+    **{word: 10 * int(figure) for word, figure in _TENS.items()},
+}
+_SCALES: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("hundred", "hundert", "cent", "cents", "ciento", "cien"), 100),
+    **dict.fromkeys(("thousand", "tausend", "mil", "mille"), 1000),
+}
+_ALONE: Final = frozenset({"hundert", "cent", "ciento", "cien", "tausend", "mil", "mille"})
+"""These say one hundred or one thousand without a number before them."""
+_SPANISH_HUNDREDS: Final[Mapping[str, int]] = {
+    f"{stem}ient{end}": 100 * figure
+    for stem, figure in (
+        *(("dosc", 2), ("tresc", 3), ("cuatroc", 4), ("quin", 5), ("seisc", 6), ("setec", 7), ("ochoc", 8)),
+        ("novec", 9),
+    )
+    for end in ("os", "as")
+}
 
 
-def read(words: list[str], at: int) -> tuple[str, int]:
+class Hundreds(StrEnum):
+    """How `four hundred twelve` is read."""
+
+    WORDS = "words"
+    """Hundreds are no numbers: a row of figures without them."""
+    ROUND = "round"
+    """400, and then 12."""
+    SUMMED = "summed"
+    """412."""
+
+
+HUNDREDS: Final = "hundreds"
+_SPOKEN: Final = frozenset({*_ONES, *_TEENS, *_TENS, *TIMES, *NUMBERS})
+
+
+def says_numbers(words: Iterable[str]) -> str:
+    """Whether one of the words says a number: `HUNDREDS` if it is one of hundreds or thousands, empty if there is none."""
+    said = ""
+    for word in words:
+        if word in _SPOKEN:
+            said = said or "numbers"
+        elif word in _SCALES or word in _SPANISH_HUNDREDS or "hundert" in word or "tausend" in word:
+            return HUNDREDS
+    return said
+
+
+def read(words: list[str], at: int, hundreds: Hundreds = Hundreds.WORDS) -> tuple[str, int]:
     """The figures that begin at `words[at]`, and how many words they take; none and 0 if it is no number.
 
     Words are folded; a word of figures stands for itself.
     """
+    if hundreds is not Hundreds.WORDS:
+        total, count = _large(words, at, summed=hundreds is Hundreds.SUMMED)
+        if count:
+            return str(total), count
     word = words[at]
-    times = _TIMES.get(word)
+    times = TIMES.get(word)
     if times is not None and at + 1 < len(words):
         figures, count = read_one(words, at + 1)
         return (figures * times, count + 1) if len(figures) == 1 else ("", 0)
@@ -233,3 +283,62 @@ def _french_sum(words: list[str], at: int, total: int, count: int) -> tuple[str,
     if words[at] == "dix" and at + 1 < len(words) and words[at + 1] in {"sept", "huit", "neuf"}:
         return str(total + int(_ONES[words[at + 1]])), count + 1
     return str(total), count
+
+
+def _large(words: list[str], at: int, *, summed: bool) -> tuple[int, int]:
+    """A number of hundreds or thousands and the words it takes: `four hundred and twelve`, `mil doscientos cuatro`; 0 words if it is none."""
+    total, follow, least = 0, at, 10_000
+    while follow < len(words):
+        value, scale, count = _scaled(words, follow, first=follow == at)
+        if not count or scale >= least:
+            break
+        total, follow, least = total + value, follow + count, scale
+        if not summed:
+            return total, follow - at
+        if follow < len(words) and words[follow] in _JOINERS:
+            follow += 1
+    if follow == at:
+        return 0, 0
+    # A joiner that nothing follows belongs to the sentence.
+    behind, count = _below_hundred(words, follow) if least > 1 else (0, 0)
+    if count:
+        return total + behind, follow + count - at
+    return total, follow - at - (words[follow - 1] in _JOINERS)
+
+
+def _scaled(words: list[str], at: int, *, first: bool) -> tuple[int, int, int]:
+    """So many hundreds or thousands, the smallest scale in it (1 if more than a scale was said), and the words it takes; 0 words if it is none."""
+    word = words[at]
+    if word in _SPANISH_HUNDREDS:
+        return _SPANISH_HUNDREDS[word], 100, 1
+    if "hundert" in word or "tausend" in word:
+        value, scale = _compound(word)
+        if value:
+            return value, scale, 1
+    if word in _ALONE:
+        return _SCALES[word], _SCALES[word], 1
+    factor, count = (1, 1) if first and word in {"a", "an"} else _below_hundred(words, at)
+    scale = _SCALES.get(words[at + count], 0) if count and at + count < len(words) else 0
+    return (factor * scale, scale, count + 1) if scale else (0, 0, 0)
+
+
+def _below_hundred(words: list[str], at: int) -> tuple[int, int]:
+    figures, count = read_one(words, at) if at < len(words) else ("", 0)
+    small = len(figures) <= 2 and figures.isdecimal() and int(figures) > 0
+    return (int(figures), count) if small else (0, 0)
+
+
+def _compound(word: str) -> tuple[int, int]:
+    """A German number in one word, and its smallest scale, 1 if it is complete: `vierhundertzwoelf`; 0 if it is none."""
+    total, rest, least = 0, word, 0
+    for scale, value in (("tausend", 1000), ("hundert", 100)):
+        head, found, tail = rest.partition(scale)
+        if found:
+            factor = _BELOW_HUNDRED.get(head, 0) if head else 1
+            if not factor:
+                return 0, 0
+            total, rest, least = total + factor * value, tail.removeprefix("und"), value
+    if rest:
+        behind = _BELOW_HUNDRED.get(rest, 0)
+        return (total + behind, 1) if behind else (0, 0)
+    return total, least

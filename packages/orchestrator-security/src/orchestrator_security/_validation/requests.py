@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator_kernel.exceptions import OrchestratorError, ValidationError
-from orchestrator_security._asgi import ASGIApp, Message, Receive, Scope, Send, header, headers_named, send_problem
+from orchestrator_security._asgi import (
+    ASGIApp,
+    ByPath,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    header,
+    headers_named,
+    send_problem,
+)
 from orchestrator_security._validation.errors import BodyTooLarge, RequestRefused, UnsupportedMediaType
 from orchestrator_security._validation.json_limits import JsonLimits, parse_json
 
@@ -60,16 +70,14 @@ class InputLimits:
         raise_errors: bool = False,
     ) -> None:
         self._app = app
-        self._limits = limits or RequestLimits()
-        self._exact = dict(by_path or {})
-        self._prefixes = sorted((path for path in self._exact if path.endswith("/")), key=len, reverse=True)
+        self._limits = ByPath(limits or RequestLimits(), by_path or {})
         self._raise = raise_errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        limits = self._limits_of(scope["path"])
+        limits = self._limits.of(scope["path"])
         refusal = _judge(scope, limits)
         if refusal is None and scope["type"] == "websocket":
             await self._app(scope, receive, send)
@@ -79,14 +87,6 @@ class InputLimits:
             if self._raise:
                 raise refusal
             await _refuse(scope, receive, send, refusal)
-
-    def _limits_of(self, path: str) -> RequestLimits:
-        if not self._exact:
-            return self._limits
-        if path in self._exact:
-            return self._exact[path]
-        fitting = next((prefix for prefix in self._prefixes if path.startswith(prefix)), None)
-        return self._limits if fitting is None else self._exact[fitting]
 
     async def _pass_on(
         self, scope: Scope, receive: Receive, send: Send, limits: RequestLimits

@@ -39,7 +39,8 @@ MOST_SIGNATURES = 16
 _identity = re.compile(r"[!-\-/-~]{1,255}").fullmatch
 """Printable ASCII without the separator."""
 _PARTS = ("id", "timestamp", "signature")
-_ONE_V1 = len("v1,") + 44
+_V1 = "v1,"
+_ONE_V1 = len(_V1) + 44
 _BAD_ID = "the id must be 1 to 255 printable ASCII characters without a point"
 
 
@@ -81,7 +82,7 @@ class StandardWebhooksVerifier:
             raise ConfigurationError("a webhook verifier needs at least one secret or public key")
         self.source = source
         self.max_body = valid_max_body(max_body)
-        self._secrets = HmacRing(secrets, decode=standard_secret, sign=HmacKey.base64) if secrets else None
+        self._secrets = HmacRing(secrets, decode=standard_secret, sign=HmacKey.base64, prefix=_V1) if secrets else None
         self._public_keys = PublicKeyRing(public_keys) if public_keys else None
         self._now = clock.now
         self._tolerance = timedelta(seconds=valid_tolerance(tolerance))
@@ -98,8 +99,9 @@ class StandardWebhooksVerifier:
         if _identity(delivery_id) is None:
             raise WebhookRefused(_BAD_ID)
         content = f"{delivery_id}.{stamp}.".encode() + body
-        if self._secrets is not None and len(header) == _ONE_V1 and header.startswith("v1,"):
-            key_id = self._secrets.signer(header[3:], content, now).id
+        # Nothing else of that length can be accepted: a signature of another version is longer.
+        if self._secrets is not None and len(header) == _ONE_V1:
+            key_id = self._secrets.signer(header, content, now).id
         else:
             key_id = self._key_id(header, content, now)
         return WebhookSender(self.source, key_id, signed_at, delivery_id)
@@ -116,7 +118,7 @@ class StandardWebhooksVerifier:
 
 
 def _signatures(header: str) -> tuple[list[str], list[str]]:
-    """The signatures of `v1` and of `v1a`."""
+    """The entries of `v1`, and the signatures of `v1a`."""
     entries = header.split(" ")
     if len(entries) > MOST_SIGNATURES:
         raise WebhookRefused(f"{len(entries)} signatures, limit {MOST_SIGNATURES}")
@@ -129,7 +131,10 @@ def _signatures(header: str) -> tuple[list[str], list[str]]:
         if version in {"v1", "v1a"}:
             if not _is_base64(signature):
                 raise WebhookRefused("a signature is not canonical base64")
-            (shared if version == "v1" else public).append(signature)
+            if version == "v1":
+                shared.append(entry)
+            else:
+                public.append(signature)
     return shared, public
 
 

@@ -1,0 +1,67 @@
+"""Beginnings of something personal that never becomes it; repeated, they make the texts that cost a detector most."""
+
+from __future__ import annotations
+
+__all__ = ["HOSTILE"]
+
+HOSTILE = [
+    *(
+        "a.",
+        "a",
+        "@",
+        "a@",
+        "a@b.",
+        "1",
+        "1 ",
+        "1-",
+        "1.",
+        "1,",
+        "+1 ",
+        "00",
+        "0 1 ",
+        "4111 1111 1111 1112 ",
+        "4111-",
+        "(",
+        "(0",
+        "+",
+    ),
+    *(
+        "://",
+        "://a:b@",
+        "a:b@",
+        "DE12",
+        "DE12 ",
+        "DE89 3704 0044 0532 0130 01 ",
+        "eyJaaaaaaaaa.",
+        "ghp_",
+        "password=",
+        "token is ",
+    ),
+    *(
+        "born ",
+        "born 1.1.",
+        "1:",
+        ":",
+        "f:",
+        "1.1.1.",
+        "Aa1",
+        "Aa1/",
+        "A1 ",
+        "AB 12 34 56 ",
+        "12345678",
+        "12345678A ",
+        "=",
+        '"',
+        "é1 ",
+    ),
+    *(
+        "call 1234567 ",
+        "01 23 45 67 ",
+        "1 22 33 ",
+        "passport A123456 ",
+        "-----BEGIN PRIVATE KEY-----",
+        "0151-2345 ",
+        "\n",
+        "\n1",
+    ),
+]
