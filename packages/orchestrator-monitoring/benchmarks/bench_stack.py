@@ -1,4 +1,4 @@
-"""What correlation, spans and HTTP metrics cost a request, over the same FastAPI application without them.
+"""What correlation, spans, HTTP metrics and the timers of the process's monitor cost a request, over the same FastAPI application without them.
 
 Spans are measured to the end: made, judged, encoded as OTLP, compressed, and thrown away in the place of the network, all in this process,
 whose CPU time counts with all threads.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,6 +17,8 @@ from orchestrator_monitoring.http_metrics import HTTP_METRICS, HttpMetricsMiddle
 from orchestrator_monitoring.metrics import Metrics
 from orchestrator_monitoring.tracing import OtlpExporter, Tracing, TracingConfig, TracingMiddleware
 from orchestrator_performance.benchmarking import Bench, Contender, Gate, Report, compare, run_main
+from orchestrator_performance.benchmarking.asgi import request
+from orchestrator_performance.monitor import Timers
 from orchestrator_utils.correlation import CorrelationMiddleware, current
 
 WITHOUT_SPANS = Gate(at_most=1.25)
@@ -51,34 +54,11 @@ def application(*middleware: tuple[type, dict[str, Any]]) -> FastAPI:
 
 
 def requests(app: Any, made: Tracing | None = None) -> Callable[[], Awaitable[None]]:
-    """Requests in process: no server, no sockets, only the application's own work; then all their spans are exported.
+    """Many requests; then all their spans are exported.
 
     So the exporting thread's work falls into the time of the requests that caused it, not into that of whoever comes next.
     """
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start" and message["status"] != 200:
-            raise AssertionError(message)
-
-    def one() -> Awaitable[None]:
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": "/calls/7",
-            "raw_path": b"/calls/7",
-            "query_string": b"",
-            "root_path": "",
-            "headers": list(HEADERS),
-            "client": ("192.0.2.1", 1000),
-            "server": ("api.example", 80),
-        }
-        return app(scope, receive, send)
+    one = request(app, "/calls/7", headers=HEADERS)
 
     async def call() -> None:
         for _ in range(MANY):
@@ -97,7 +77,14 @@ def tracing(ratio: float) -> Tracing:
 
 
 def metrics() -> tuple[type, dict[str, Any]]:
-    return HttpMetricsMiddleware, {"metrics": Metrics(HTTP_METRICS)}
+    """With the timers that the application keeps besides, as it has them."""
+    timers = Timers(200)
+
+    def observe(method: str, route: str, status: int) -> Callable[[float], None]:
+        record = timers.timing("request", f"{method} {route}").record
+        return partial(record, failed=True) if status >= 500 else record
+
+    return HttpMetricsMiddleware, {"metrics": Metrics(HTTP_METRICS), "observe": observe}
 
 
 def spans(made: Tracing) -> tuple[type, dict[str, Any]]:
@@ -118,11 +105,11 @@ def stack() -> Report:
             "the standard stack over bare FastAPI, CPU of the process with all threads",
             baseline=contender("bare FastAPI"),
             contenders=[
-                contender("correlation, metrics", metrics(), CORRELATION),
+                contender("correlation, metrics, timers", metrics(), CORRELATION),
                 contender("correlation, spans", spans(made), CORRELATION, traced=True),
-                contender("correlation, spans, metrics", metrics(), spans(made), CORRELATION, traced=True),
+                contender("correlation, spans, metrics, timers", metrics(), spans(made), CORRELATION, traced=True),
             ],
-            gates={"correlation, metrics": WITHOUT_SPANS, "correlation, spans, metrics": WITH_SPANS},
+            gates={"correlation, metrics, timers": WITHOUT_SPANS, "correlation, spans, metrics, timers": WITH_SPANS},
             seconds=12,
         )
     finally:

@@ -337,7 +337,7 @@ def test_what_this_process_uses() -> None:
 
 def test_limits_of_a_container(tmp_path: Path) -> None:
     for path, text in {
-        "proc/self/statm": "100000 65536 1 1 0 1 0",
+        "proc/self/status": "Name:\tpython\nVmRSS:\t  262144 kB\n",
         "proc/meminfo": "MemTotal:       16000000 kB\nMemFree: 1 kB\n",
         "sys/fs/cgroup/memory.max": "1073741824\n",
         "sys/fs/cgroup/cpu.max": "50000 100000\n",
@@ -346,5 +346,5 @@ def test_limits_of_a_container(tmp_path: Path) -> None:
         (tmp_path / path).write_text(text)
     assert ProcessUsage(tmp_path).memory() == pytest.approx(0.25)
     (tmp_path / "sys/fs/cgroup/memory.max").write_text("max\n")
-    assert ProcessUsage(tmp_path).memory() == pytest.approx(65536 * 4096 / (16_000_000 * 1024))
+    assert ProcessUsage(tmp_path).memory() == pytest.approx(262_144 / 16_000_000)
     assert ProcessUsage(tmp_path / "nowhere").memory() is None

@@ -22,6 +22,7 @@ from orchestrator_monitoring.business_metrics import (
     TokensUsed,
 )
 from orchestrator_monitoring.metrics import Metrics
+from orchestrator_monitoring.slo_monitor import default_slos
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 TENANTS = frozenset({"north", "south"})
@@ -67,11 +68,19 @@ class House:
         self.tell("call_started", call)
         self.move("initializing", "active", call)
 
-    def turn(self, name: str, kind: str, *says: str, note: dict[str, object] | None = None, wait: float = 0.0) -> None:
-        self.tell("turn_opened", turn=name, kind=kind)
+    def turn(
+        self,
+        name: str,
+        kind: str,
+        *says: str,
+        note: dict[str, object] | None = None,
+        wait: float = 0.0,
+        call: str = "c",
+    ) -> None:
+        self.tell("turn_opened", call, turn=name, kind=kind)
         steps = [*([{"step": "note", **note}] if note else []), *({"step": "say", "text": text} for text in says)]
-        self.tell("turn_answered", after=wait, turn=name, steps=steps)
-        self.tell("turn_closed", turn=name, outcome="answered")
+        self.tell("turn_answered", call, after=wait, turn=name, steps=steps)
+        self.tell("turn_closed", call, turn=name, outcome="answered")
 
     def found(self, name: str) -> dict[tuple[str, ...], float]:
         return {
@@ -123,6 +132,72 @@ def test_who_hangs_up_before_being_served_has_abandoned_the_call(house: House) -
         ("north", "transfer"): 1,
     }
     assert house.found("orchestrator_calls_ended_total") == {("north", "abandoned"): 6}
+
+
+def test_whom_nobody_took_over_was_not_served_unless_the_dialogue_went_on(house: House) -> None:
+    for call in ("left", "dismissed", "unanswered", "served"):
+        house.begin(call)
+        house.turn(f"{call}/1", "speech", "I connect you.", call=call)
+        house.tell("transfer_requested", call, key="t")
+        house.move("active", "transferring", call)
+        house.tell("transfer_failed", call, key="t", reason="busy")
+        # Our own limit and the provider may both say so.
+        house.tell("transfer_failed", call, key="t", reason="not confirmed")
+        house.move("transferring", "active", call)
+        house.turn(f"{call}/2", "outcome", "Nobody is there.", call=call)
+    house.move("active", "ended", "left")
+    house.tell("command_sent", "dismissed", key="hang_up/dismissed/2")
+    house.move("active", "ending", "dismissed")
+    house.move("ending", "ended", "dismissed")
+    house.tell("turn_opened", "unanswered", turn="unanswered/3", kind="speech")
+    house.tell("turn_closed", "unanswered", turn="unanswered/3", outcome="failed")
+    house.move("active", "ended", "unanswered")
+    house.turn("served/3", "speech", "A table, gladly.", call="served")
+    house.move("active", "ended", "served")
+    assert house.found("orchestrator_calls_ended_total") == {("north", "abandoned"): 3, ("north", "completed"): 1}
+    assert house.found("orchestrator_calls_abandoned_total") == {("north", "transfer"): 3}
+    assert house.found("orchestrator_handoffs_total") == {("north", "requested"): 4, ("north", "failed"): 4}
+
+
+def test_of_a_call_that_was_never_seen_its_last_state_is_believed(house: House) -> None:
+    house.move("transferring", "ended", "a")
+    house.move("on_hold", "ended", "b")
+    house.move("active", "ended", "c")
+    house.move("active", "failed", "d")
+    assert house.found("orchestrator_calls_ended_total") == {
+        ("north", "abandoned"): 2,
+        ("north", "completed"): 1,
+        ("north", "failed"): 1,
+    }
+    assert house.found("orchestrator_calls_abandoned_total") == {("north", "transfer"): 1, ("north", "hold"): 1}
+
+
+def test_an_answer_that_failed_has_not_served_anybody(house: House) -> None:
+    house.begin()
+    house.tell("turn_opened", turn="c/1", kind="speech")
+    house.tell("turn_closed", turn="c/1", outcome="failed")
+    house.move("active", "ended")
+    assert house.found("orchestrator_calls_abandoned_total") == {("north", "greeting"): 1}
+
+
+def test_of_test_calls_nothing_is_counted() -> None:
+    house = House(is_trial=lambda call: call.startswith("test_"))
+    running = {"test_1": ("north", "active"), "c": ("north", "active")}
+    house.business.follow_running(lambda: running)
+    for call in running:
+        house.begin(call)
+        house.turn(f"{call}/1", "speech", "Booked.", call=call)
+        house.tell("speech_intended", call, key=f"{call}/1/0")
+        house.tell("action_finished", call, key="k", name="book", status="done", data={"goal": "booking"})
+        house.tell("transfer_completed", call, key="t")
+    assert house.found("orchestrator_calls_in_progress") == {("north", "active"): 1}
+    for call in running:
+        house.move("active", "ended", call)
+    counted = {each.name: each.value for each in house.metrics.read() if each.value and each.labels.get("tenant")}
+    assert counted.pop("orchestrator_calls_in_progress") == 1
+    assert counted.pop("orchestrator_speech_characters_total") == len("Booked.")
+    assert set(counted.values()) == {1}
+    assert len(house.business._follower) == 0
 
 
 def test_who_is_hung_up_on_or_handed_over_has_not(house: House) -> None:
@@ -187,6 +262,12 @@ def test_the_running_calls_are_asked_for_so_the_gauge_comes_down_whatever_way_th
     assert len(house.business._follower) == 0
 
 
+def test_a_tenant_without_a_call_is_shown_with_none(house: House) -> None:
+    house.business.follow_running(lambda: {"c": ("south", "active")}, tenants=lambda: sorted(TENANTS))
+    shown = {tuple(each.labels.values()): each.value for each in house.metrics.read() if "in_progress" in each.name}
+    assert shown == {("north", "active"): 0, ("south", "active"): 1}
+
+
 def test_parts_of_a_turn_are_timed(house: House) -> None:
     house.begin()
     house.turn("c/1", "speech", "One moment.", "Here it is.", wait=0.3)
@@ -196,6 +277,17 @@ def test_parts_of_a_turn_are_timed(house: House) -> None:
     house.tell("speech_intended", key="c/1/1")
     house.tell("playback_started", after=0.9, key="c/1/1", played_ms=0)
     assert house.found("orchestrator_turn_stage_seconds_sum") == {("answer",): 0.3, ("voice",): 0.2}
+
+
+def test_a_leg_that_hears_the_caller_itself_says_how_long_that_took(house: House) -> None:
+    house.begin()
+    house.tell("transcription", text="a table", final=False, recognition_ms=50)
+    house.tell("transcription", text="a table for four", final=True, recognition_ms=350)
+    for unknown in (None, -1, "soon", True, float("nan"), 10**400, -(10**400)):
+        house.tell("transcription", text="please", final=True, recognition_ms=unknown)
+    house.tell("transcription", text="please", final=True)
+    assert house.found("orchestrator_turn_stage_seconds_sum") == {("recognition",): 0.35}
+    assert house.found("orchestrator_turn_stage_seconds_count") == {("recognition",): 1}
 
 
 def test_what_was_heard_of_an_answer_is_measured_in_words(house: House) -> None:
@@ -290,6 +382,20 @@ def test_actions_report_what_they_brought(house: House) -> None:
     assert house.found("orchestrator_satisfaction_score_sum") == {("north",): 5.0}
 
 
+def test_a_call_that_reaches_several_goals_is_converted_once(house: House) -> None:
+    for call, goals in (("none", []), ("many", ["booking", "booking", "upgrade"]), ("running", ["booking"])):
+        house.begin(call)
+        for number, goal in enumerate(goals):
+            house.tell("action_finished", call, key=f"k{number}", name="book", status="done", data={"goal": goal})
+    house.move("active", "ended", "none")
+    house.move("active", "failed", "many")
+    assert house.found("orchestrator_goals_reached_total") == {("north", "booking"): 3, ("north", "upgrade"): 1}
+    objective = default_slos().find("goal_conversion")
+    assert objective is not None
+    ratio = objective.indicator.ratio
+    assert (house.found(ratio.part.metric), sum(house.found(ratio.total.metric).values())) == ({("north",): 1}, 2)
+
+
 def test_speech_and_text_cost_what_the_settings_say() -> None:
     prices = Prices(
         speech=Price(15.0, "USD", per=1_000_000),
@@ -329,7 +435,13 @@ def test_a_fact_may_be_counted_by_hand(house: House) -> None:
 
 STATES = ["initializing", "connecting", "active", "on_hold", "transferring", "ending", "ended", "failed"]
 JUNK = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.integers(), max_size=2)
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.just(10**400),
+    st.floats(),
+    st.text(max_size=8),
+    st.lists(st.integers(), max_size=2),
 )
 STEP = st.dictionaries(
     st.sampled_from(["step", "text", "intent", "understood", "confidence"]), JUNK | st.sampled_from(["say", "note"])

@@ -301,11 +301,13 @@ def test_looking_is_counted_by_component_and_state() -> None:
         thing = Thing(seconds=0.3)
         health = Health(clock=LoopClock(), metrics=metrics)
         health.add(Check(component="thing", probe=thing.probe, fresh=1.0))
-        watching = asyncio.create_task(health.watch(every=10))
+        stopping = asyncio.Event()
+        watching = asyncio.create_task(health.watch(stopping, every=10))
         await asyncio.sleep(25)
         thing.found = ConnectionError()
         await asyncio.sleep(10)
-        watching.cancel()
+        stopping.set()
+        await watching
         found = {
             (each.name, *each.labels.values()): each.value
             for each in metrics.read()
@@ -318,6 +320,43 @@ def test_looking_is_counted_by_component_and_state() -> None:
         assert found["orchestrator_health_check_seconds_sum", "thing"] == pytest.approx(1.2)
 
     run(main())
+
+
+@scenario
+async def test_a_watch_that_is_stopped_ends_its_look_and_is_missed_by_nobody(health: Health) -> None:
+    thing, stopping = Thing(seconds=1.5), asyncio.Event()
+    health.add(Check(component="thing", probe=thing.probe))
+    watching = asyncio.create_task(health.watch(stopping))
+    await asyncio.sleep(10.5)
+    with pytest.raises(ConfigurationError, match="heartbeat health is there already"):
+        await health.watch(asyncio.Event())
+    # In the middle of the second look, which began at 11.5.
+    await asyncio.sleep(1.5)
+    stopping.set()
+    await watching
+    assert (thing.asked, len((await health.detailed()).components["thing"].history)) == (2, 2)
+    await asyncio.sleep(1000)
+    assert health.live().http_status == 200
+
+
+@scenario
+async def test_a_watch_that_is_stopped_between_two_looks_is_not_waited_for(health: Health) -> None:
+    stopping, began = asyncio.Event(), asyncio.get_running_loop().time()
+    watching = asyncio.create_task(health.watch(stopping, every=3600))
+    await asyncio.sleep(1)
+    stopping.set()
+    await watching
+    assert asyncio.get_running_loop().time() - began == 1
+
+
+@scenario
+async def test_a_watch_that_hangs_makes_the_process_dead(health: Health) -> None:
+    watching = asyncio.create_task(health.watch(asyncio.Event(), silent_after=60))
+    await asyncio.sleep(300)
+    assert health.live().http_status == 200
+    watching.cancel()
+    await asyncio.sleep(61)
+    assert health.live().http_status == 503
 
 
 def test_a_component_is_checked_once_and_has_a_name() -> None:

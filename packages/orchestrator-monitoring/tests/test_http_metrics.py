@@ -155,6 +155,49 @@ async def test_an_answer_without_end_has_no_duration() -> None:
     assert found(metrics, "orchestrator_http_request_duration_seconds_count") == {}
 
 
+async def test_whoever_keeps_durations_besides_is_told_each_and_asked_once() -> None:
+    asked: list[tuple[str, str, int]] = []
+    told: list[tuple[int, float]] = []
+
+    def observe(method: str, route: str, status: int) -> Callable[[float], None]:
+        asked.append((method, route, status))
+        return lambda seconds: told.append((status, seconds))
+
+    metrics, middleware = measured(answering(200), observe=observe, endless={EVENTS.path_format})
+    for status, route, method in (
+        (200, CALL, "GET"),
+        (200, CALL, "GET"),
+        (503, CALL, "GET"),
+        (200, EVENTS, "GET"),
+        (200, CALL, "WHAT"),
+    ):
+        middleware.app = answering(status, route)
+        await ask(middleware, method=method)
+    assert asked == [("GET", CALL.path_format, 200), ("GET", CALL.path_format, 503), ("_OTHER", CALL.path_format, 200)]
+    assert [status for status, _ in told] == [200, 200, 503, 200]
+    [sum_of] = [
+        each.value
+        for each in metrics.read()
+        if each.name.endswith("_duration_seconds_sum") and each.labels["method"] == "GET"
+    ]
+    assert sum_of == pytest.approx(sum(seconds for _, seconds in told[:3]))
+
+
+async def test_whoever_keeps_durations_hears_nothing_of_a_request_that_was_cancelled() -> None:
+    async def app(scope: Scope, _receive: Any, _send: Any) -> None:
+        scope["route"] = CALL
+        await asyncio.sleep(60)
+
+    asked: list[object] = []
+    _, middleware = measured(app, observe=lambda *what: asked.append(what))
+    task = asyncio.create_task(ask(middleware))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asked == []
+
+
 async def test_ten_thousand_random_requests_make_no_series_of_their_own() -> None:
     dice = random.Random(1)
 

@@ -56,15 +56,15 @@ def test_what_was_never_counted_is_null_and_not_zero() -> None:
 def test_figures_follow_from_what_was_counted_by_tenant_or_of_all() -> None:
     metrics = Metrics(BUSINESS_METRICS, registers={"tenants": bool})
     business = BusinessMetrics(metrics)
-    for tenant, outcome in (
-        ("north", "completed"),
-        ("north", "completed"),
-        ("north", "failed"),
-        ("south", "abandoned"),
+    for tenant, outcome, converted in (
+        ("north", "completed", True),
+        ("north", "completed", False),
+        ("north", "failed", False),
+        ("south", "abandoned", False),
     ):
         business.count(CallStarted(tenant, "agent"))
         business.count(CallAnswered(tenant))
-        business.count(CallEnded(tenant, outcome, "dialogue", "media lost", 60.0))  # type: ignore[arg-type]
+        business.count(CallEnded(tenant, outcome, "dialogue", "media lost", 60.0, converted))  # type: ignore[arg-type]
     for fact in (
         Understood("north", "booking", 0.9),
         WordsSpoken("north", 10, 8),
@@ -91,7 +91,7 @@ def test_figures_follow_from_what_was_counted_by_tenant_or_of_all() -> None:
     assert north["goals"] == {
         "reached": {"booking": 1},
         "value": {"booking EUR": 120},
-        "per_call": pytest.approx(1 / 3),
+        "conversion_ratio": pytest.approx(1 / 3),
     }
     assert north["actions"] == {"book done": 1}
     assert north["understanding"] == {

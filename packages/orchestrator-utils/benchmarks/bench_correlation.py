@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from fastapi import FastAPI
 
 from orchestrator_performance.benchmarking import Bench, Contender, Gate, Report, compare, run_main
+from orchestrator_performance.benchmarking.asgi import request
 from orchestrator_utils.correlation import CorrelationMiddleware
 from orchestrator_utils.error_handler import ErrorMiddleware
 
@@ -40,43 +40,16 @@ def application(*middleware: type) -> FastAPI:
     return app
 
 
-def request(app: Any, headers: list[tuple[bytes, bytes]]) -> Callable[[], Awaitable[None]]:
-    """One request in process: no server, no sockets, only the application's own work."""
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start" and message["status"] != 200:
-            raise AssertionError(message)
-
-    def call() -> Awaitable[None]:
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": "/calls/7",
-            "raw_path": b"/calls/7",
-            "query_string": b"",
-            "root_path": "",
-            "headers": list(headers),
-            "client": ("192.0.2.1", 1000),
-            "server": ("api.example", 80),
-        }
-        return app(scope, receive, send)
-
-    return call
-
-
 def measured(name: str, headers: list[tuple[bytes, bytes]]) -> Report:
+    def contender(name: str, *middleware: type) -> Contender:
+        return Contender(name, request(application(*middleware), "/calls/7", headers=headers))
+
     return compare(
         name,
-        baseline=Contender("bare FastAPI", request(application(), headers)),
+        baseline=contender("bare FastAPI"),
         contenders=[
-            Contender("correlation", request(application(CorrelationMiddleware), headers)),
-            Contender("errors and correlation", request(application(ErrorMiddleware, CorrelationMiddleware), headers)),
+            contender("correlation", CorrelationMiddleware),
+            contender("errors and correlation", ErrorMiddleware, CorrelationMiddleware),
         ],
         gates={"correlation": LIMIT},
         seconds=6,

@@ -305,3 +305,33 @@ def test_what_is_personal_stays_out_of_the_document() -> None:
 
     assert b"zoe" not in answer.body()
     assert (answer.problem.detail, answer.problem.instance) == ("there is no [NAME]", "/v1/%5BNAME%5D")
+
+
+class Knowing:
+    """A redactor that knows one name, in one call."""
+
+    def redact_text(self, text: str, *, call: str | None = None) -> str:
+        return text.replace("zoe", "[NAME]") if call == "call-1" else text
+
+    def redact(self, value: Any, *, call: str | None = None) -> Any:
+        return {name: self.redact_text(str(each), call=call) for name, each in value.items()}
+
+    def know(self, call: str, values: Iterable[str]) -> None: ...
+
+    def forget(self, call: str) -> None: ...
+
+
+@pytest.mark.parametrize(("call", "told"), [("call-1", False), ("call-2", True)])
+async def test_what_is_known_of_a_call_stays_out_of_what_is_said_about_it(http, call: str, told: bool) -> None:
+    config = ProblemConfig(redactor=Knowing())
+    by_error = await http(
+        guarded(ValidationError("no zoe", details={"call_id": call, "who": "zoe"}), config=config), "/"
+    )
+    assert ("zoe" in by_error.body.decode()) is told
+
+    async def routed(scope, receive, send):
+        scope["path_params"] = {"call_id": call}
+        raise ValidationError("no zoe", details={"who": "zoe"})
+
+    by_path = await http(ErrorMiddleware(routed, config=config), f"/v1/calls/{call}/zoe")
+    assert ("zoe" in by_path.body.decode()) is told

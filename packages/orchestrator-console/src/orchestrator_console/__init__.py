@@ -5,6 +5,14 @@
 
 from orchestrator_console._web import CONTENT_SECURITY_POLICY
 from orchestrator_console.config import ConsoleConfig, Permissions
-from orchestrator_console.console import FORM_PATHS, PUBLIC_PATHS, Console
+from orchestrator_console.console import FORM_PATHS, PUBLIC_PATHS, STREAM_PATHS, Console
 
-__all__ = ["CONTENT_SECURITY_POLICY", "FORM_PATHS", "PUBLIC_PATHS", "Console", "ConsoleConfig", "Permissions"]
+__all__ = [
+    "CONTENT_SECURITY_POLICY",
+    "FORM_PATHS",
+    "PUBLIC_PATHS",
+    "STREAM_PATHS",
+    "Console",
+    "ConsoleConfig",
+    "Permissions",
+]

@@ -45,7 +45,7 @@ from orchestrator_kernel.ports.operations import (
     TrialCalls,
 )
 
-__all__ = ["FORM_PATHS", "PUBLIC_PATHS", "Console"]
+__all__ = ["FORM_PATHS", "PUBLIC_PATHS", "STREAM_PATHS", "Console"]
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -54,6 +54,9 @@ PUBLIC_PATHS: Final = frozenset({"/login", "/login/code", "/static/console.css",
 
 FORM_PATHS: Final = frozenset({"/login", "/login/code"})
 """Where forms are sent instead of JSON."""
+
+STREAM_PATHS: Final = frozenset({"/events", "/calls/{call_id}/events", "/test-call/{call_id}/line"})
+"""Routes whose answers go on for as long as a page is open: for an application that measures how long answers take."""
 
 
 class Console:

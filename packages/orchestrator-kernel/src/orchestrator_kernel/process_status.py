@@ -38,7 +38,7 @@ class ProcessStatus:
 
 
 def read_status(pid: int | None = None, *, proc: Path = _PROC) -> ProcessStatus:
-    """Read it now: some ten microseconds, and of a large process a few hundred.
+    """Read it now: some thirty microseconds, and of a large process a few hundred.
 
     Args:
         pid: Whose; this process's when None.

@@ -11,8 +11,8 @@ What the user types:
 Everything follows from the events of the calls themselves, so no metric can be forgotten at the place where something happens. The calls that run are asked for, not
 counted up and down: whatever way a call leaves the process, the gauge comes down. Who has no such events can count facts by hand: `business.count(Rated("hotel-7", 5))`.
 
-**Abandoned** is a call whose caller hung up before anything they said was answered, while they waited for an answer or an action, on hold, or while being handed over; who hangs up
-in the middle of a dialogue that works has been served.
+**Abandoned** is a call that ended before anything the caller said was answered, while they waited for an answer or an action, on hold, while being handed over, or after that because
+nobody took over; who hangs up in the middle of a dialogue that works has been served. **Test calls** are no business: `is_trial` says which are, and nothing of them is counted.
 """
 
 from __future__ import annotations
@@ -131,40 +131,61 @@ class Prices:
     completion: Price | None = None
 
 
+def _none_is(_call_id: str) -> bool:
+    return False
+
+
 class BusinessMetrics:
     """Counts what happens in calls.
 
     Args:
         metrics: Made of declarations that hold `BUSINESS_METRICS`.
         prices: For the cost counters.
+        is_trial: By a call's id, whether somebody tries the service and is no caller; None where there are no such calls.
 
     Raises:
         ConfigurationError: `metrics` does not hold `BUSINESS_METRICS`.
     """
 
-    def __init__(self, metrics: Metrics, *, prices: Prices | None = None) -> None:
+    def __init__(
+        self, metrics: Metrics, *, prices: Prices | None = None, is_trial: Callable[[str], bool] | None = None
+    ) -> None:
         self._metrics = metrics
         self._prices = prices or Prices()
+        self._is_trial = is_trial or _none_is
         self._follower = CallFollower()
         self._in_progress = metrics.gauge(declared.IN_PROGRESS)
 
     def happened(self, event: CallEvent) -> None:
         """Count what an event of a call means."""
-        self._count_all(self._follower.happened(event))
+        if not self._is_trial(event.call_id):
+            self._count_all(self._follower.happened(event))
 
     def moved(self, move: CallMove) -> None:
         """Count what a change of a call's state means."""
-        self._count_all(self._follower.moved(move))
+        if not self._is_trial(move.call_id):
+            self._count_all(self._follower.moved(move))
 
-    def follow_running(self, running: Callable[[], Mapping[str, tuple[str, str]]]) -> None:
-        """Ask at every scrape which calls run in this process: by id, their tenant and state."""
+    def follow_running(
+        self,
+        running: Callable[[], Mapping[str, tuple[str, str]]],
+        *,
+        tenants: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """Ask at every scrape which calls run in this process.
+
+        Args:
+            running: By id, their tenant and state.
+            tenants: Those that are shown with no call, too: a series that is missing is no zero.
+        """
 
         def read() -> dict[tuple[str, ...], float]:
             now = running()
             self._follower.keep_only(now.keys())
-            counted: dict[tuple[str, ...], float] = {}
-            for place in now.values():
-                counted[place] = counted.get(place, 0.0) + 1.0
+            counted: dict[tuple[str, ...], float] = {(tenant, "active"): 0.0 for tenant in tenants()}
+            for call_id, place in now.items():
+                if not self._is_trial(call_id):
+                    counted[place] = counted.get(place, 0.0) + 1.0
             return counted
 
         self._metrics.follow(declared.IN_PROGRESS, read)
@@ -222,6 +243,8 @@ class BusinessMetrics:
 
     def _ended(self, fact: CallEnded) -> None:
         self._add(declared.ENDED, fact.tenant, fact.outcome)
+        if fact.converted:
+            self._add(declared.CONVERTED, fact.tenant)
         if fact.outcome == "abandoned":
             self._add(declared.ABANDONED, fact.tenant, fact.stage)
         if fact.outcome == "failed":

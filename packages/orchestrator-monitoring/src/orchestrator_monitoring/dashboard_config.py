@@ -2,9 +2,9 @@
 
 What the user types:
 
-    catalogue = Catalogue(HTTP_METRICS, BUSINESS_METRICS)
-    board = Dashboard(uid="desk", title="Desk", rows=(Row("Now", (Panel(title="Requests", queries=(Query("sum(x_total)"),)),)),))
-    board.check(catalogue)
+    requests = Panel(title="Requests", queries=(Query(by("orchestrator_http_requests_total", "status")),))
+    board = Dashboard(uid="desk", title="Desk", rows=(Row("Now", (requests,)),))
+    board.check(Catalogue(HTTP_METRICS))
     export_dashboards([board, calls()], Path("grafana"))
 
 `load_dashboard` reads the same from TOML and refuses what cannot be shown by file, line and reason.

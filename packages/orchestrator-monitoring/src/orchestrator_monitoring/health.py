@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator_kernel.exceptions import ConfigurationError
+from orchestrator_kernel.lifecycle import done_before
 from orchestrator_kernel.models import HealthState, HealthStatus
 from orchestrator_kernel.ports import Clock, SystemClock
 from orchestrator_monitoring._health.checks import Change, Check, Finding, Need, Probe, worst
@@ -192,15 +193,25 @@ class Health:
         seen = {name: each for name, each in self._watches.items() if each.last is not None}
         return _judged({name: _component(each, history=False) for name, each in seen.items()})
 
-    async def watch(self, every: float = 10.0) -> None:
-        """Look at everything again and again, so that history, metrics and observers do not depend on who asks; until it is cancelled.
+    async def watch(self, stopping: asyncio.Event, *, every: float = 10.0, silent_after: float = 120.0) -> None:
+        """Look at everything again and again, so that history, metrics and observers do not depend on who asks.
+
+        Each look is bounded by the limits of its checks, so a loop that is not heard of for long hangs for good: then `live` fails.
 
         Args:
+            stopping: Ends it; a look that has begun ends by itself, so that no connection is left in the middle.
             every: Seconds between looks.
+            silent_after: Seconds between looks from which on it counts as hanging.
+
+        Raises:
+            ConfigurationError: It is watched already.
         """
-        while True:
+        beating = self.heartbeat("health", within=silent_after)
+        while not stopping.is_set():
             await self.detailed(history=False)
-            await self._clock.sleep(every)
+            beating.beat()
+            await done_before(stopping, self._clock.sleep(every))
+        del self._heartbeats["health"]
 
     def close(self) -> None:
         """Look no more."""

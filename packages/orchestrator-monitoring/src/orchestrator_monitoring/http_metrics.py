@@ -11,7 +11,7 @@ semantic conventions for `http.server.request.duration`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from http import HTTPStatus
 from itertools import count
 from time import perf_counter
@@ -39,6 +39,7 @@ __all__ = [
     "REQUEST_SECONDS",
     "UNMATCHED",
     "HttpMetricsMiddleware",
+    "Observe",
 ]
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY")
@@ -86,6 +87,10 @@ HTTP_METRICS: Final[tuple[Metric, ...]] = (
 """What the middleware counts."""
 
 
+Observe = Callable[[str, str, int], Callable[[float], None]]
+"""Asked once for each method, template and status: who is told the durations of such requests, in seconds."""
+
+
 class _InProgress:
     """How many have begun and not ended. A step of `count` is indivisible, and a quarter of what a lock costs."""
 
@@ -110,6 +115,9 @@ def _in_progress(gauge: GaugeChild) -> _InProgress:
     return shared
 
 
+_Bound = tuple[CounterChild, HistogramChild | None, Callable[[float], None] | None]
+
+
 class HttpMetricsMiddleware:
     """Counts every request and WebSocket of the application below, error answers included.
 
@@ -119,12 +127,16 @@ class HttpMetricsMiddleware:
         app: The application below.
         metrics: Made of declarations that hold `HTTP_METRICS`.
         endless: Templates of routes whose answers go on for as long as somebody listens: counted, but without a duration.
+        observe: Whoever keeps durations besides, so that no second middleware has to measure them. Not asked for
+            endless answers, nor for requests that were cancelled before they had a status.
 
     Raises:
         ConfigurationError: `metrics` does not hold `HTTP_METRICS`.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, endless: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, endless: Collection[str] = (), observe: Observe | None = None
+    ) -> None:
         self.app = app
         self._requests = metrics.counter(REQUESTS)
         self._seconds = metrics.histogram(REQUEST_SECONDS)
@@ -135,7 +147,8 @@ class HttpMetricsMiddleware:
         self._endless = frozenset(endless)
         self._methods = {method: method for method in _METHODS}
         self._templates = RouteTemplates()
-        self._bound: dict[tuple[str, str, int], tuple[CounterChild, HistogramChild | None]] = {}
+        self._observe = observe
+        self._bound: dict[tuple[str, str, int], _Bound] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -164,18 +177,24 @@ class HttpMetricsMiddleware:
         finally:
             next(self._running.ended)
             key = (self._methods.get(scope["method"], "_OTHER"), self._templates.of(scope), status)
-            counter, histogram = self._bound.get(key) or self._bind(*key)
+            counter, histogram, tell = self._bound.get(key) or self._bind(*key)
             if histogram is None:
                 counter.inc()
             else:
-                histogram.observe_and_count(perf_counter() - began, counter)
+                seconds = perf_counter() - began
+                histogram.observe_and_count(seconds, counter)
+                if tell is not None:
+                    tell(seconds)
 
-    def _bind(self, method: str, route: str, status: int) -> tuple[CounterChild, HistogramChild | None]:
+    def _bind(self, method: str, route: str, status: int) -> _Bound:
         counter = self._requests.labels(method, route, str(status) if status else ABORTED)
         seconds = None if route in self._endless else self._seconds.labels(method, route)
+        tell = None
+        if self._observe is not None and seconds is not None and status:
+            tell = self._observe(method, route, status)
         if len(self._bound) < _ROUTE.limit * len(_METHODS):
-            self._bound[method, route, status] = (counter, seconds)
-        return counter, seconds
+            self._bound[method, route, status] = (counter, seconds, tell)
+        return counter, seconds, tell
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         opened = 0.0

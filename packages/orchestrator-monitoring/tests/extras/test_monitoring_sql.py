@@ -142,7 +142,7 @@ def test_other_databases_are_refused() -> None:
         class dialect:  # noqa: N801
             name = "oracle"
 
-    with pytest.raises(ConfigurationError, match="not oracle"):
+    with pytest.raises(ConfigurationError, match="not in oracle"):
         SqlSloStore(Oracle())  # type: ignore[arg-type]
 
 

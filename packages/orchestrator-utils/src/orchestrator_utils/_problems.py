@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
 from urllib.parse import quote
@@ -58,7 +59,8 @@ class ProblemConfig:
     Attributes:
         statuses: The HTTP status for an error code, where it shall differ from the status the error itself suggests.
         challenge: `WWW-Authenticate` of a 401 whose error brings none (RFC 9110 section 11.6.1 asks for one).
-        redactor: Sees what a document says of this one occurrence: its detail, its path and its further members.
+        redactor: Sees what a document says of this one occurrence: its detail, its path and its further members. It is told the call where one is
+            known: by the error's details, or by a path parameter `call_id`.
     """
 
     statuses: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -83,8 +85,14 @@ class Answer:
         return json.dumps(document, default=str).encode()
 
 
-def describe(error: Exception, config: ProblemConfig, *, path: str, correlation_id: str) -> Answer:
-    """What to tell the client about `error`; never raises, and knows the errors of FastAPI and Starlette without importing them."""
+def describe(
+    error: Exception, config: ProblemConfig, *, path: str, correlation_id: str, call: str | None = None
+) -> Answer:
+    """What to tell the client about `error`; never raises, and knows the errors of FastAPI and Starlette without importing them.
+
+    `call` is the call that the request is about, if that is known: what the redactor knows of it is taken out too. An error that names a call
+    (`details["call_id"]`) is about that one.
+    """
     error = underlying(error)
     if isinstance(error, OrchestratorError):
         found = _of_house(error, config)
@@ -94,7 +102,8 @@ def describe(error: Exception, config: ProblemConfig, *, path: str, correlation_
         found = _of_http(error)
     else:
         found = _Found(500, OrchestratorError.default_code)
-    return _answer(found, config, path, correlation_id)
+    named = found.extensions.get("call_id")
+    return _answer(found, config, path, correlation_id, named if isinstance(named, str) else call)
 
 
 def is_loaded_kind(error: Exception, module: str, *names: str) -> bool:
@@ -172,7 +181,7 @@ def _of_validation(error: Any) -> _Found:
     return _Found(422, ValidationError.default_code, detail, invalid=invalid, log_fields={"reason": invalid})
 
 
-def _answer(found: _Found, config: ProblemConfig, path: str, correlation_id: str) -> Answer:
+def _answer(found: _Found, config: ProblemConfig, path: str, correlation_id: str, call: str | None) -> Answer:
     status = found.status if 200 <= found.status <= 599 else 500
     ours = status == 500
     headers = dict(found.headers)
@@ -182,10 +191,14 @@ def _answer(found: _Found, config: ProblemConfig, path: str, correlation_id: str
     extensions: Mapping[str, Detail] = {} if ours else found.extensions
     invalid = found.invalid
     if config.redactor is not None:
-        path, detail = config.redactor.redact_text(path), config.redactor.redact_text(detail)
-        extensions = cast("Mapping[str, Detail]", config.redactor.redact(dict(extensions)))
+        redact, redact_text = (
+            partial(config.redactor.redact, call=call),
+            partial(config.redactor.redact_text, call=call),
+        )
+        path, detail = redact_text(path), redact_text(detail)
+        extensions = cast("Mapping[str, Detail]", redact(dict(extensions)))
         # An unknown field's name is the sender's own text.
-        invalid = [cast("Mapping[str, Any]", config.redactor.redact(dict(each))) for each in invalid]
+        invalid = [cast("Mapping[str, Any]", redact(dict(each))) for each in invalid]
     problem = Problem(
         type=problem_type(found.code),
         title=title_of(found.code),
@@ -196,7 +209,8 @@ def _answer(found: _Found, config: ProblemConfig, path: str, correlation_id: str
         correlation_id=correlation_id,
         extensions=extensions,
     )
-    return Answer(problem=problem, invalid=invalid, headers=headers, log_fields=found.log_fields)
+    log_fields = found.log_fields if call is None else {"call_id": call, **found.log_fields}
+    return Answer(problem=problem, invalid=invalid, headers=headers, log_fields=log_fields)
 
 
 def underlying(error: Exception) -> Exception:

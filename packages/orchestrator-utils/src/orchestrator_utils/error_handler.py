@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator_kernel.exceptions import OrchestratorError
@@ -172,7 +172,9 @@ class _ProblemResponse:
 def _respond_to(error: Exception, scope: Scope, config: ProblemConfig, *, begun: bool = False) -> _ProblemResponse:
     ids = ids_of(scope)
     correlation_id = (new_id() if ids is None else ids[0]).decode()
-    answer = describe(error, config, path=scope.get("path", ""), correlation_id=correlation_id)
+    parameters: Mapping[str, Any] = scope.get("path_params") or {}
+    call = parameters.get("call_id")
+    answer = describe(error, config, path=scope.get("path", ""), correlation_id=correlation_id, call=call)
     # The id and not the error: scope, error, traceback and frame would keep each other alive.
     if scope.get(_LOGGED) != id(error):
         scope[_LOGGED] = id(error)

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from orchestrator_kernel.exceptions import ExternalServiceError, OrchestratorError
+from orchestrator_kernel.lifecycle import done_before
 from orchestrator_kernel.models import Severity
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring._alerting.groups import Book, Notice, step
@@ -179,7 +180,7 @@ class AlertService:
     async def _try(self, receiver: Receiver, delivery: Delivery) -> None:
         try:
             async with asyncio.timeout(_LIMIT):
-                if not await self._unless_stopped(receiver.send(delivery.notice)):
+                if not await done_before(self._stopping, receiver.send(delivery.notice)):
                     return
         except TimeoutError:
             error = ExternalServiceError(f"{receiver.name} took longer than {_LIMIT:g} s", retryable=True)
@@ -221,20 +222,6 @@ class AlertService:
         await self.store.post(notice)
         self._wake[notice.receiver].set()
 
-    async def _unless_stopped(self, work: Coroutine[object, object, object]) -> bool:
-        """Do something that may be cut off; False if it was, because the service stops."""
-        task, stop = asyncio.ensure_future(work), asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                await task
-                return True
-            return False
-        finally:
-            for each in (task, stop):
-                each.cancel()
-            await asyncio.gather(task, stop, return_exceptions=True)
-
     async def _evaluate_forever(self) -> None:
         while not self._stopping.is_set():
             started = self._clock.monotonic()
@@ -245,7 +232,7 @@ class AlertService:
             except Exception:
                 logger.exception("the evaluation of alerts failed in an unknown way")
             left = max(self._interval - (self._clock.monotonic() - started), 0.1)
-            await self._unless_stopped(_sleep(self._clock, left))
+            await done_before(self._stopping, self._clock.sleep(left))
 
     async def _send_forever(self, receiver: Receiver) -> None:
         wake = self._wake[receiver.name]
@@ -258,11 +245,7 @@ class AlertService:
                 except OrchestratorError:
                     logger.warning("notices cannot be read", extra={"receiver": receiver.name}, exc_info=True)
             if again is None:
-                await self._unless_stopped(_woken(wake))
-
-
-async def _sleep(clock: Clock, seconds: float) -> None:
-    await clock.sleep(seconds)
+                await done_before(self._stopping, _woken(wake))
 
 
 async def _woken(wake: asyncio.Event) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from orchestrator_kernel.process_status import read_status
 from orchestrator_monitoring._metrics.declarations import Gauge, Metric
 
 __all__ = ["CPU_USED", "MEMORY_USED", "USAGE_METRICS", "ProcessUsage"]
@@ -47,8 +48,8 @@ class ProcessUsage:
         return (now[1] - spent) / (now[0] - before) / cores if now[0] > before and cores else None
 
     def _resident(self) -> int | None:
-        pages = self._text("proc/self/statm").split()
-        return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if len(pages) > 1 else None
+        proc = self._root / "proc"
+        return read_status(proc=proc).resident if proc.is_dir() else None
 
     def _memory_limit(self) -> int | None:
         own = (

@@ -15,6 +15,7 @@ __all__ = [
     "BUSINESS_METRICS",
     "CALL_SECONDS",
     "CONFIDENCE",
+    "CONVERTED",
     "COST",
     "ENDED",
     "FAILED",
@@ -39,7 +40,7 @@ __all__ = [
 _TENANT: Final = Registered("tenants", limit=200)
 _STAGE: Final = OneOf("connecting", "greeting", "waiting", "dialogue", "hold", "transfer")
 _OUTCOME: Final = OneOf("completed", "transferred", "abandoned", "failed")
-_CHANNEL: Final = OneOf("agent", "livekit", "media", "relay", "twilio")
+_CHANNEL: Final = OneOf("agent", "api", "livekit", "relay", "stream", "twilio")
 _ACTION: Final = AtMost(100)
 _CURRENCY: Final = AtMost(20)
 _RATIOS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -57,7 +58,7 @@ ENDED: Final = Counter(
 )
 ABANDONED: Final = Counter(
     "orchestrator_calls_abandoned_total",
-    "Calls whose caller hung up before being served, by where they stood.",
+    "Calls that ended before the caller was served, by where they stood.",
     labels={"tenant": _TENANT, "stage": _STAGE},
 )
 FAILED: Final = Counter(
@@ -87,9 +88,9 @@ TURNS: Final = Counter(
 )
 STAGE_SECONDS: Final = Histogram(
     "orchestrator_turn_stage_seconds",
-    "Parts of a turn: until the first words were written (answer), and from there to the first audio (voice).",
+    "Parts of a turn: from the last word to what was understood (recognition), until the first words were written (answer), to the first audio (voice).",
     unit="seconds",
-    labels={"stage": OneOf("answer", "voice")},
+    labels={"stage": OneOf("recognition", "answer", "voice")},
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0),
 )
 BARGE_INS: Final = Counter(
@@ -145,6 +146,11 @@ GOALS: Final = Counter(
     "What tenants want calls to bring, as their actions reported it.",
     labels={"tenant": _TENANT, "goal": AtMost(50)},
 )
+CONVERTED: Final = Counter(
+    "orchestrator_calls_converted_total",
+    "Calls that are over and had reached a goal, one or several.",
+    labels={"tenant": _TENANT},
+)
 GOAL_VALUE: Final = Counter(
     "orchestrator_goal_value_total",
     "What the goals that were reached are worth, in their currency.",
@@ -192,6 +198,7 @@ BUSINESS_METRICS: Final[tuple[Metric, ...]] = (
     ACTIONS,
     ACTION_SECONDS,
     GOALS,
+    CONVERTED,
     GOAL_VALUE,
     SATISFACTION,
     SPEECH_CHARACTERS,

@@ -16,6 +16,7 @@ __all__ = [
     "CallStarted",
     "GoalReached",
     "HandedOff",
+    "HandoffOutcome",
     "KeyPressed",
     "Misunderstood",
     "Rated",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 CallOutcome = Literal["completed", "transferred", "abandoned", "failed"]
+HandoffOutcome = Literal["requested", "completed", "failed"]
 CallStage = Literal["connecting", "greeting", "waiting", "dialogue", "hold", "transfer"]
 
 
@@ -53,9 +55,10 @@ class CallEnded:
 
     Attributes:
         stage: Where it stood before: `connecting`, `greeting` (nothing the caller said was answered yet), `waiting` (the caller waited for an
-            answer or an action), `dialogue`, `hold` or `transfer`.
+            answer or an action), `dialogue`, `hold` or `transfer` (they were being handed over, or nobody had taken over).
         reason: Of a failure, as a word; anything but letters, `_` and spaces is counted as `other`.
         seconds: Since it was answered; None if it was not, or another process did it.
+        converted: Whether it had reached a goal of the tenant's, as far as this process has seen it.
     """
 
     tenant: str
@@ -63,6 +66,7 @@ class CallEnded:
     stage: CallStage
     reason: str = ""
     seconds: float | None = None
+    converted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,14 @@ class TurnClosed:
 
 @dataclass(frozen=True, slots=True)
 class StageTimed:
-    """A part of a turn took so long: `answer` until the first words were written, `voice` from there to the first audio. Seconds."""
+    """A part of a turn took so long, in seconds.
 
-    stage: Literal["answer", "voice"]
+    Attributes:
+        stage: `recognition` from the caller's last word to what was understood of it, `answer` from there until the first words were written,
+            `voice` from there to the first audio.
+    """
+
+    stage: Literal["recognition", "answer", "voice"]
     seconds: float
 
 
@@ -126,7 +135,7 @@ class HandedOff:
     """The caller is handed to a person."""
 
     tenant: str
-    outcome: Literal["requested", "completed", "failed"]
+    outcome: HandoffOutcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Protocol, cast
 
 from orchestrator_monitoring._business.facts import (
@@ -20,6 +20,7 @@ from orchestrator_monitoring._business.facts import (
     CallStarted,
     GoalReached,
     HandedOff,
+    HandoffOutcome,
     KeyPressed,
     Misunderstood,
     Rated,
@@ -30,6 +31,7 @@ from orchestrator_monitoring._business.facts import (
     Understood,
     WordsSpoken,
 )
+from orchestrator_monitoring._business.reading import number_of, ratio_of, seconds_between, steps_of, text_of
 from orchestrator_monitoring._business.story import SpokenSentence, Story, TurnStory
 
 __all__ = ["KNOWN_EVENTS", "CallEvent", "CallFollower", "CallMove"]
@@ -42,7 +44,6 @@ _NOT_COUNTED: Final = frozenset(
         "error",
         "participant_joined",
         "participant_left",
-        "transcription",
         "speech_started",
         "playback_progress",
         "hold",
@@ -58,6 +59,8 @@ _NOT_COUNTED: Final = frozenset(
 """What a change of state, a turn or a report of playback tells as well."""
 
 _TERMINAL: Final = frozenset({"ended", "failed"})
+_CALLERS: Final = frozenset({"speech", "digits"})
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _LOWEST: Final = 1.0
 _HIGHEST: Final = 5.0
@@ -137,13 +140,12 @@ class CallFollower:
     def _over(self, move: CallMove) -> Iterator[CallFact]:
         story = self._stories.pop(move.call_id, None)
         if story is None:
-            # Nothing is known but how it ended.
-            yield CallEnded(move.tenant, "failed" if move.after == "failed" else "completed", "dialogue", move.reason)
-            return
+            # Nothing is known but where it stood and how it ended.
+            story = Story(move.tenant, "", _NEVER)
         yield from _heard(story, story.turns)
         seconds = None if story.answered_at is None else max(0.0, (story.last - story.answered_at).total_seconds())
         outcome, stage = story.outcome(move.before, move.after), story.stage(move.before)
-        yield CallEnded(move.tenant, outcome, stage, move.reason, seconds)
+        yield CallEnded(move.tenant, outcome, stage, move.reason, seconds, story.converted)
 
 
 # --- turns ----------------------------------------------------------------------------------------------------------------
@@ -155,35 +157,35 @@ def _opened(story: Story, event: CallEvent) -> Iterator[CallFact]:
     yield from _heard(story, past)
     for turn in past:
         del story.turns[turn]
-    kind = _text(event, "kind")
-    story.turns[_text(event, "turn")] = TurnStory(kind, event.received_at)
+    kind = text_of(event.payload, "kind")
+    story.turns[text_of(event.payload, "turn")] = TurnStory(kind, event.received_at, after_handoff=story.handed_back)
     if kind == "silence":
         yield Misunderstood(story.tenant, "silence")
 
 
 def _answered(story: Story, event: CallEvent) -> Iterator[CallFact]:
-    turn = story.turns.get(_text(event, "turn"))
-    for step in _steps(event):
+    turn = story.turns.get(text_of(event.payload, "turn"))
+    for step in steps_of(event.payload):
         if step.get("step") == "note":
             yield from _noted(story, step)
         elif step.get("step") == "say" and turn is not None:
             if not turn.written:
                 turn.written = True
-                yield StageTimed("answer", _seconds(turn.opened_at, event.received_at))
-            _say(turn, _text(event, "turn"), str(step.get("text", "")))
+                yield StageTimed("answer", seconds_between(turn.opened_at, event.received_at))
+            _say(turn, text_of(event.payload, "turn"), str(step.get("text", "")))
 
 
 def _noted(story: Story, note: Mapping[str, object]) -> Iterator[CallFact]:
     if note.get("understood") is not True:
         yield Misunderstood(story.tenant, "not_understood")
     elif intent := str(note.get("intent") or ""):
-        yield Understood(story.tenant, intent, _ratio(note.get("confidence")))
+        yield Understood(story.tenant, intent, ratio_of(note.get("confidence")))
 
 
 def _filled(story: Story, event: CallEvent) -> Iterator[CallFact]:
-    turn = story.turns.get(_text(event, "turn"))
+    turn = story.turns.get(text_of(event.payload, "turn"))
     if turn is not None:
-        _say(turn, _text(event, "turn"), _text(event, "text"))
+        _say(turn, text_of(event.payload, "turn"), text_of(event.payload, "text"))
     yield from ()
 
 
@@ -193,11 +195,13 @@ def _say(turn: TurnStory, name: str, text: str) -> None:
 
 
 def _closed(story: Story, event: CallEvent) -> Iterator[CallFact]:
-    turn = story.turns.get(_text(event, "turn"))
+    turn, outcome = story.turns.get(text_of(event.payload, "turn")), text_of(event.payload, "outcome")
     if turn is not None:
-        turn.closed = turn.written = True
-        story.served |= turn.kind in {"speech", "digits"}
-    yield TurnClosed(story.tenant, _text(event, "outcome"))
+        turn.written = True
+        if turn.kind in _CALLERS and outcome == "answered":
+            story.served = True
+            story.handed_back &= not turn.after_handoff
+    yield TurnClosed(story.tenant, outcome)
 
 
 def _interrupted(story: Story, _event: CallEvent) -> Iterator[CallFact]:
@@ -208,7 +212,7 @@ def _interrupted(story: Story, _event: CallEvent) -> Iterator[CallFact]:
 
 
 def _sentence(story: Story, event: CallEvent) -> SpokenSentence | None:
-    key = _text(event, "key")
+    key = text_of(event.payload, "key")
     turn = story.turns.get(key.rpartition("/")[0])
     return None if turn is None else turn.sentences.get(key)
 
@@ -221,7 +225,7 @@ def _intended(story: Story, event: CallEvent) -> Iterator[CallFact]:
 
 
 def _continued(story: Story, event: CallEvent) -> Iterator[CallFact]:
-    sentence, key, text = _sentence(story, event), _text(event, "key"), _text(event, "text")
+    sentence, key, text = _sentence(story, event), text_of(event.payload, "key"), text_of(event.payload, "text")
     if sentence is not None:
         # What is said again counts once: as the rest, not as the part of the first that was lost.
         sentence.words = sentence.heard or 0
@@ -234,9 +238,9 @@ def _playing(story: Story, event: CallEvent) -> Iterator[CallFact]:
     sentence = _sentence(story, event)
     if sentence is not None and not sentence.started:
         sentence.started = True
-        first = _text(event, "key").endswith("/0")
+        first = text_of(event.payload, "key").endswith("/0")
         if first and sentence.intended_at is not None:
-            yield StageTimed("voice", _seconds(sentence.intended_at, event.received_at))
+            yield StageTimed("voice", seconds_between(sentence.intended_at, event.received_at))
 
 
 def _played(story: Story, event: CallEvent) -> Iterator[CallFact]:
@@ -249,7 +253,7 @@ def _played(story: Story, event: CallEvent) -> Iterator[CallFact]:
 def _cleared(story: Story, event: CallEvent) -> Iterator[CallFact]:
     sentence = _sentence(story, event)
     if sentence is not None:
-        heard = len(_text(event, "heard").split())
+        heard = len(text_of(event.payload, "heard").split())
         sentence.heard = min(sentence.words, max(heard, sentence.heard or 0))
     yield from ()
 
@@ -266,39 +270,55 @@ def _heard(story: Story, turns: Collection[str]) -> Iterator[CallFact]:
 # --- keys, orders, actions ------------------------------------------------------------------------------------------------
 
 
+def _recognized(_story: Story, event: CallEvent) -> Iterator[CallFact]:
+    """Of a leg that hears the caller itself: from the last word to what was understood."""
+    took = number_of(event.payload.get("recognition_ms"))
+    if took is not None and took >= 0 and event.payload.get("final") is True:
+        yield StageTimed("recognition", took / 1000)
+
+
 def _pressed(_story: Story, event: CallEvent) -> Iterator[CallFact]:
-    key = _text(event, "digit")
+    key = text_of(event.payload, "digit")
     if key:
         yield KeyPressed("star" if key == "*" else "hash" if key == "#" else "digit")
 
 
 def _ordered(story: Story, event: CallEvent) -> Iterator[CallFact]:
-    story.hung_up |= _text(event, "key").startswith("hang_up/")
+    story.hung_up |= text_of(event.payload, "key").startswith("hang_up/")
     yield from ()
 
 
-def _transfer_requested(story: Story, _event: CallEvent) -> Iterator[CallFact]:
-    yield HandedOff(story.tenant, "requested")
+def _transfer_requested(story: Story, event: CallEvent) -> Iterator[CallFact]:
+    yield from _handed(story, event, "requested")
 
 
-def _transfer_completed(story: Story, _event: CallEvent) -> Iterator[CallFact]:
+def _transfer_completed(story: Story, event: CallEvent) -> Iterator[CallFact]:
     story.transferred = True
-    yield HandedOff(story.tenant, "completed")
+    yield from _handed(story, event, "completed")
 
 
-def _transfer_failed(story: Story, _event: CallEvent) -> Iterator[CallFact]:
-    yield HandedOff(story.tenant, "failed")
+def _transfer_failed(story: Story, event: CallEvent) -> Iterator[CallFact]:
+    story.handed_back = True
+    yield from _handed(story, event, "failed")
+
+
+def _handed(story: Story, event: CallEvent, outcome: HandoffOutcome) -> Iterator[CallFact]:
+    """Each once: our own limit and a provider may both tell that nobody took over."""
+    told = (text_of(event.payload, "key"), outcome)
+    if told not in story.handoffs:
+        story.handoffs.add(told)
+        yield HandedOff(story.tenant, outcome)
 
 
 def _acting(story: Story, event: CallEvent) -> Iterator[CallFact]:
-    story.actions.setdefault(_text(event, "key"), event.received_at)
+    story.actions.setdefault(text_of(event.payload, "key"), event.received_at)
     yield from ()
 
 
 def _acted(story: Story, event: CallEvent) -> Iterator[CallFact]:
-    began, status = story.actions.pop(_text(event, "key"), None), _text(event, "status")
-    seconds = None if began is None else _seconds(began, event.received_at)
-    yield ActionDone(story.tenant, _text(event, "name"), status, seconds)
+    began, status = story.actions.pop(text_of(event.payload, "key"), None), text_of(event.payload, "status")
+    seconds = None if began is None else seconds_between(began, event.received_at)
+    yield ActionDone(story.tenant, text_of(event.payload, "name"), status, seconds)
     data = event.payload.get("data")
     if status == "done" and isinstance(data, Mapping):
         yield from _brought(story, cast("Mapping[str, object]", data))
@@ -306,47 +326,19 @@ def _acted(story: Story, event: CallEvent) -> Iterator[CallFact]:
 
 def _brought(story: Story, data: Mapping[str, object]) -> Iterator[CallFact]:
     """What an action's answer says it was good for: `goal` with `value` and `currency`, and `satisfaction`."""
-    goal, value, currency = data.get("goal"), _number(data.get("value")), data.get("currency")
+    goal, value, currency = data.get("goal"), number_of(data.get("value")), data.get("currency")
     if isinstance(goal, str) and goal:
         known = isinstance(currency, str) and _CURRENCY.fullmatch(currency) is not None
         worth = value if known and value is not None and value > 0 else 0.0
+        story.converted = True
         yield GoalReached(story.tenant, goal, worth, str(currency) if worth else "")
-    score = _number(data.get("satisfaction"))
+    score = number_of(data.get("satisfaction"))
     if score is not None and _LOWEST <= score <= _HIGHEST:
         yield Rated(story.tenant, score)
 
 
-# --- reading --------------------------------------------------------------------------------------------------------------
-
-
-def _text(event: CallEvent, name: str) -> str:
-    value = event.payload.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _steps(event: CallEvent) -> list[Mapping[str, object]]:
-    steps = event.payload.get("steps")
-    given = cast("list[object]", steps) if isinstance(steps, list) else []
-    return [cast("Mapping[str, object]", each) for each in given if isinstance(each, Mapping)]
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    number = float(value)
-    return number if abs(number) < float("inf") else None
-
-
-def _ratio(value: object) -> float | None:
-    number = _number(value)
-    return number if number is not None and 0.0 <= number <= 1.0 else None
-
-
-def _seconds(since: datetime, until: datetime) -> float:
-    return max(0.0, (until - since).total_seconds())
-
-
 _TOLD: Final[Mapping[str, Callable[[Story, CallEvent], Iterator[CallFact]]]] = {
+    "transcription": _recognized,
     "dtmf": _pressed,
     "turn_opened": _opened,
     "turn_answered": _answered,

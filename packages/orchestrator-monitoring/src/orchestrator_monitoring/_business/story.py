@@ -26,12 +26,12 @@ class SpokenSentence:
 
 @dataclass(slots=True)
 class TurnStory:
-    """One turn of a call."""
+    """One turn of a call; `after_handoff` where the caller spoke to us again because nobody had taken over."""
 
     kind: str
     opened_at: datetime
     written: bool = False
-    closed: bool = False
+    after_handoff: bool = False
     sentences: dict[str, SpokenSentence] = field(default_factory=dict[str, SpokenSentence])
     numbered: int = 0
 
@@ -43,6 +43,9 @@ class Story:
     Attributes:
         whole: Whether it was seen from its beginning.
         served: Whether anything that the caller said was answered.
+        handed_back: Whether the caller was to be handed to a person, nobody took over, and nothing they said was answered since.
+        handoffs: What was told of handing the caller over, by key.
+        converted: Whether it has reached a goal.
         actions: What runs, and since when.
     """
 
@@ -53,7 +56,10 @@ class Story:
     answered_at: datetime | None = None
     served: bool = False
     transferred: bool = False
+    handed_back: bool = False
+    handoffs: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     hung_up: bool = False
+    converted: bool = False
     turns: dict[str, TurnStory] = field(default_factory=dict[str, TurnStory])
     actions: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
@@ -63,16 +69,19 @@ class Story:
             return "connecting"
         if state in {"on_hold", "transferring"}:
             return "hold" if state == "on_hold" else "transfer"
+        if self.handed_back:
+            return "transfer"
         if self.actions or any(not turn.written and turn.kind in _CALLERS for turn in self.turns.values()):
             return "waiting"
         return "dialogue" if self.served or not self.whole else "greeting"
 
     def outcome(self, before: str, after: str) -> CallOutcome:
-        """How it ended: who hangs up while being served, or after, has not abandoned it."""
+        """How it ended: who hangs up while being served, or after, has not abandoned it; whom nobody took over was not served."""
         if after == "failed":
             return "failed"
         if self.transferred:
             return "transferred"
-        if self.hung_up or self.stage(before) == "dialogue":
+        stage = self.stage(before)
+        if stage == "dialogue" or (self.hung_up and stage != "transfer"):
             return "completed"
         return "abandoned"

@@ -82,7 +82,7 @@ def summarize(samples: Iterable[Sample], *, tenant: str | None = None) -> Mappin
         "goals": {
             "reached": counted.by("goals_reached_total", "goal"),
             "value": counted.by("goal_value_total", "goal", "currency"),
-            "per_call": ratio(counted.total("goals_reached_total"), ended),
+            "conversion_ratio": ratio(counted.total("calls_converted_total"), ended),
         },
         "satisfaction": {
             "answers": counted.total("satisfaction_score_count"),
@@ -97,6 +97,7 @@ def _turns(counted: _Counted) -> dict[str, Json]:
     return {
         "ended": counted.by("turns_total", "outcome"),
         "seconds": counted.quantiles("call_turn_seconds"),
+        "recognition_seconds": counted.quantiles("turn_stage_seconds", stage="recognition"),
         "answer_seconds": counted.quantiles("turn_stage_seconds", stage="answer"),
         "voice_seconds": counted.quantiles("turn_stage_seconds", stage="voice"),
         "confidence": counted.mean("intent_confidence_ratio"),

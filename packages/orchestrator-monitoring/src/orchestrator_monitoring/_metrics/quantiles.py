@@ -29,7 +29,8 @@ def estimate_quantile(quantile: float, buckets: Mapping[float, float]) -> float 
         if count >= rank and count > below:
             if isinf(bound):
                 return start
-            return start + (bound - start) * (rank - below) / (count - below)
+            # Rounding must not lead out of the bucket.
+            return min(bound, start + (bound - start) * (rank - below) / (count - below))
         if not isinf(bound):
             below, start = count, bound
     return start

@@ -82,7 +82,7 @@ def _conversation() -> Iterator[Panel]:
         quantile(0.95, "orchestrator_turn_stage_seconds", "stage"),
         "{{stage}}",
         unit="s",
-        tells="Where the wait comes from: the answer, or the voice.",
+        tells="Where the wait comes from: recognition, where we hear the caller ourselves, the answer, or the voice.",
     )
     yield stack("Turns, by outcome", by(f"orchestrator_turns_total{_T}", "outcome"), "{{outcome}}")
     yield lines(
@@ -107,6 +107,13 @@ def _worth() -> Iterator[Panel]:
     seconds = quantile(0.95, "orchestrator_call_action_seconds", "action")
     yield lines("Duration of actions, p95", seconds, "{{action}}", unit="s")
     yield stack("Handed to people", by(f"orchestrator_handoffs_total{_T}", "outcome"), "{{outcome}}")
+    yield lines(
+        "Conversion",
+        share(f"orchestrator_calls_converted_total{_T}", _ENDED + _T),
+        "converted",
+        unit="percentunit",
+        tells="Of the calls that ended: those that had reached a goal.",
+    )
     yield bars("Goals reached", total(f"orchestrator_goals_reached_total{_T}", "goal"), "{{goal}}")
     value = total(f"orchestrator_goal_value_total{_T}", "goal", "currency")
     yield bars("Value of goals", value, "{{goal}}, {{currency}}")
