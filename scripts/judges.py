@@ -85,7 +85,8 @@ def peers(session: nox.Session) -> None:
 def canary(session: nox.Session) -> None:
     """Ten thousand callers tell who they are; nothing that leaves the process, and no byte at rest, knows them. `-- --callers 100` takes fewer."""
     sync(session, "test", "demo")
-    pytest(session, "canary", "-o", "faulthandler_timeout=0", str(APP / "canary"), *session.posargs)
+    callers = ["--callers", "10000", *session.posargs]
+    pytest(session, "canary", "-o", "faulthandler_timeout=0", str(APP / "canary"), *callers)
 
 
 PUBLIC_PATHS = (

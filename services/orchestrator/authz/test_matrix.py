@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from app_authz import DENIED, IN, NOBODY, Stage, expected, operations, sockets, stage
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def everybody(data: Path) -> AsyncGenerator[Stage, None]:
     async with listening(settings(data)) as client:
+        # On a busy machine an answer takes long; it is not wrong for that.
+        client.http.timeout = httpx.Timeout(60)
         yield await stage(client)
 
 

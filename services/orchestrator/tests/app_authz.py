@@ -28,6 +28,7 @@ from orchestrator_kernel.ports import SystemClock
 OTHER = "garden"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 TOGETHER = 8
+INVITED = "invited@example.org"
 POLICY = tomllib.loads(default_policy_text())
 
 NOBODY, DENIED, IN = "401", "403", "in"
@@ -209,6 +210,7 @@ class Stage:
         self.things = {
             "call_id": call_id,
             "user_id": victim.id,
+            "role": "guest_user",
             "key_id": key.key.id,
             "name": "tts_service",
             "client": "ip:192.0.2.9",
@@ -219,7 +221,11 @@ class Stage:
         call = await self.client.view(self.things["call_id"])
         [key] = [each for each in await self.auth.keys.of_tenant(TENANT) if each.id == self.things["key_id"]]
         made = [each for each in await self.auth.keys.of_tenant(TENANT) if each.service == "new"]
-        return call["state"] == "active" and key.revoked_at is None and not key.replaced_by and not made
+        victim = await self.auth.users.get(self.things["user_id"])
+        whole = victim.state == "invited" and victim.grants == {Grant("hotel_staff", TENANT)}
+        invited = await self.auth.users.find(INVITED)
+        unchanged = key.revoked_at is None and not key.replaced_by and not made
+        return call["state"] == "active" and unchanged and whole and invited is None
 
     async def wrong(self, every: Iterable[Operation]) -> list[str]:
         """Every answer that is not the declared one."""
@@ -239,8 +245,9 @@ class Stage:
         for operation, who in pairs:
             try:
                 answer = await self.ask(operation, who)
-            except AssertionError as undocumented:
-                found.append(f"{operation} asked by {who.name}: {undocumented}")
+            except (AssertionError, httpx.TransportError) as failed:
+                # An answer that the document does not list, or none at all.
+                found.append(f"{operation} asked by {who.name}: {failed!r}")
                 continue
             if not agrees(operation, who, answer):
                 told = f"{answer.status_code} {answer.text[:200]}, declared {expected(operation, who)}"
@@ -272,6 +279,7 @@ BODIES: Mapping[str, Any] = {
     "POST /v1/call/start": {"caller_id": "+4915112345678", "tenant_id": TENANT},
     "POST /v1/calls/{call_id}/end": {"reason": "asked"},
     "POST /auth/api-keys": {"service": "new", "tenant": TENANT, "permissions": ["call:view"]},
+    "POST /auth/users": {"email": INVITED, "tenant": TENANT, "role": "guest_user"},
     "POST /auth/logout": {"session_id": "0" * 32},
     "POST /auth/mfa/enroll/verify": {"code": "000000"},
 }

@@ -28,6 +28,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from fastapi.dependencies import models as dependency_models
 from pydantic import SecretStr
 
 from orchestrator_app.app import create_app
@@ -253,20 +254,32 @@ def as_documented(app: FastAPI) -> Callable[[httpx.Response], Awaitable[None]]:
     return check
 
 
+@contextmanager
+def _forgotten() -> Generator[None, None, None]:
+    """FastAPI keeps the functions of the last thousands of routes, and each of ours holds its application: as many as there are tests."""
+    try:
+        yield
+    finally:
+        for each in vars(dependency_models).values():
+            if hasattr(each, "cache_clear"):
+                each.cache_clear()
+
+
 @asynccontextmanager
 async def running(configured: AppSettings, *, clock: Clock | None = None) -> AsyncGenerator[Client, None]:
     """The application in this process, asked without a network."""
     application = compose(configured, clock=clock)
     app = create_app(application)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
-            base_url="http://localhost",
-            event_hooks={"response": [as_documented(app)]},
-        ) as http,
-    ):
-        yield Client(http, application=application)
+    with _forgotten():
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="http://localhost",
+                event_hooks={"response": [as_documented(app)]},
+            ) as http,
+        ):
+            yield Client(http, application=application)
 
 
 class _Server(uvicorn.Server):
@@ -279,7 +292,7 @@ class _Server(uvicorn.Server):
 async def listening(configured: AppSettings) -> AsyncGenerator[Client, None]:
     """The application in this process behind a real server on a free loopback port."""
     application = compose(configured)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with _forgotten(), socket.create_server(("127.0.0.1", 0)) as listener:
         # A client that comes back after a while must not meet its connection just as it is closed.
         config = uvicorn.Config(
             create_app(application), log_config=None, access_log=False, lifespan="on", timeout_keep_alive=120

@@ -61,8 +61,17 @@ class AuthSettings(Settings):
     )
     shared_url: SecretStr | None = Field(
         default=None,
-        description="redis:// or valkey://, with an append-only file: revocations and counts of API keys; the database when absent.",
+        description="redis:// or valkey://, with an append-only file: revocations and the counts of API keys lie there. When absent, revocations lie in the database, and each process counts for itself.",
     )
+    sessions: Literal["database", "shared"] = Field(
+        default="database", description="Where sessions are kept: in the database, or on the server of shared_url."
+    )
+
+    @model_validator(mode="after")
+    def _shared_is_somewhere(self) -> Self:
+        if self.sessions == "shared" and self.shared_url is None:
+            raise ValueError("sessions = shared needs shared_url")
+        return self
 
 
 class VaultSettings(Settings):
@@ -73,6 +82,11 @@ class VaultSettings(Settings):
     role_id: str | None = None
     secret_id: SecretStr | None = None
     kubernetes_role: str | None = Field(default=None, description="Log in with the pod's service account.")
+    jwt_role: str | None = Field(default=None, description="Log in with the signed token of an identity provider.")
+    jwt_file: Path | None = Field(default=None, description="Where that token lies; read anew at each login.")
+    login_mount: str | None = Field(
+        default=None, description="Where the way to log in is mounted; approle, kubernetes or jwt when absent."
+    )
     namespace: str = ""
     mount: str = Field(default="secret", description="The KV version 2 engine.")
     api_keys_path: str = Field(default="orchestrator/auth", description="The folder in it.")
@@ -81,7 +95,11 @@ class VaultSettings(Settings):
     def _one_login(self) -> Self:
         if (self.role_id is None) != (self.secret_id is None):
             raise ValueError("role_id and secret_id belong together")
-        logins = (self.token, self.role_id, self.kubernetes_role)
+        if (self.jwt_role is None) != (self.jwt_file is None):
+            raise ValueError("jwt_role and jwt_file belong together")
+        logins = (self.token, self.role_id, self.kubernetes_role, self.jwt_role)
         if self.url is not None and sum(each is not None for each in logins) != 1:
-            raise ValueError("say one way to log in: token, role_id with secret_id, or kubernetes_role")
+            raise ValueError(
+                "say one way to log in: token, role_id with secret_id, kubernetes_role, or jwt_role with jwt_file"
+            )
         return self

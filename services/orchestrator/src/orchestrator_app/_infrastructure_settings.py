@@ -86,6 +86,10 @@ class SecuritySettings(Settings):
         default_factory=dict[str, datetime],
         description="Public keys that signed the audit log before the root key was changed, and since when they must not any more.",
     )
+    secret_expiry: Mapping[str, AwareDatetime] = Field(
+        default_factory=dict[str, datetime],
+        description="From when on secrets of senders are refused, by agents:ID, hotel:ID, livekit:API_KEY or twilio:SID-0 (-1 the secondary token).",
+    )
 
 
 class ResilienceSettings(Settings):

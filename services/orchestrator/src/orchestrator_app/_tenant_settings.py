@@ -62,6 +62,10 @@ class ChatSettings(Settings):
     max_tokens: int = Field(default=300, ge=16, le=8192)
     tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     temperature: float | None = Field(default=None, ge=0, le=2)
+    usage: bool = Field(
+        default=True,
+        description="Ask how many tokens an answer took; false for a server that refuses `stream_options`.",
+    )
 
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

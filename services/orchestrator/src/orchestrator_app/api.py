@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, Field, StringConstraints
 
 from orchestrator_kernel.models import CallId, Identifier, TenantId
+from orchestrator_security.input_validation import StrictModel
 
 __all__ = [
     "Accepted",
@@ -25,11 +26,7 @@ __all__ = [
 E164 = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{1,14}$")]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class CallStart(_Request):
+class CallStart(StrictModel):
     """Announces a call and asks for its media socket."""
 
     caller_id: E164 = Field(description="The caller's number, E.164.")
@@ -77,7 +74,7 @@ class Accepted(BaseModel):
     actions: list[Action] = Field(default_factory=list[Action])
 
 
-class EndCall(_Request):
+class EndCall(StrictModel):
     """Why an operator ends the call."""
 
     reason: Annotated[str, StringConstraints(min_length=1, max_length=200)] = "ended by an operator"

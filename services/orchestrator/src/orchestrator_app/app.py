@@ -42,6 +42,7 @@ from orchestrator_app.routers import (
     performance,
     relay,
     resilience,
+    security,
     slo,
     twilio,
     twilio_media,
@@ -52,12 +53,18 @@ from orchestrator_auth.middleware import AuthMiddleware, IdentityMiddleware, req
 from orchestrator_kernel.ports import Principal
 from orchestrator_monitoring.http_metrics import HttpMetricsMiddleware
 from orchestrator_monitoring.tracing import TracingMiddleware
-from orchestrator_performance.monitor import TimingMiddleware
 from orchestrator_resilience.rate_limit_middleware import Identity, RateLimitMiddleware
 from orchestrator_security.audit_logging import AuditMiddleware
-from orchestrator_security.headers_middleware import CorsMiddleware, CorsPolicy, HeadersMiddleware, TrustedHosts
+from orchestrator_security.headers_middleware import (
+    ClientAddress,
+    CorsMiddleware,
+    CorsPolicy,
+    HeadersMiddleware,
+    TrustedHosts,
+)
 from orchestrator_security.input_validation import InputLimits
 from orchestrator_security.pii_redactor import PiiRedactor
+from orchestrator_security.webhook_security import TrustedProxies
 from orchestrator_utils.correlation import CorrelationMiddleware, current
 from orchestrator_utils.error_handler import ProblemConfig, install
 
@@ -109,6 +116,7 @@ def create_app(settings: AppSettings | Application) -> FastAPI:
     for each in routers:
         app.include_router(each.router)
     app.include_router(auth.make_router(application))
+    app.router.routes.append(security.ROUTE)
     app.mount(console.PATH, console.open_console(application.registry).app)
     _add_doors(app, application)
     require_rules(app, public=public_paths(application.settings), rules=rules(application.settings))
@@ -135,7 +143,6 @@ def _add_doors(app: FastAPI, application: Application) -> None:
         RateLimitMiddleware,
         admission=registry.get(Resilience).admission,
         identify=_identity,
-        trusted_proxies=settings.resilience.trusted_proxies,
         exempt=PUBLIC,
     )
     app.add_middleware(IdentityMiddleware, authenticator=keeper.auth.authenticator, public=public)
@@ -154,14 +161,25 @@ def _add_doors(app: FastAPI, application: Application) -> None:
         details_of=denial,
     )
     tls = settings.server.public_url is not None and settings.server.public_url.scheme == "https"
-    app.add_middleware(HeadersMiddleware, by_path=header_policies(app), token_paths={"/v1/call/start"}, tls=tls or None)
-    app.add_middleware(TimingMiddleware, timers=registry.get(Performance).monitor.timers)
-    app.add_middleware(HttpMetricsMiddleware, metrics=registry.get(Metrics).counted)
+    app.add_middleware(
+        HeadersMiddleware,
+        by_path=header_policies(app),
+        token_paths={"/v1/call/start"},
+        clear_paths={"/auth/logout"},
+        tls=tls or None,
+    )
+    app.add_middleware(
+        HttpMetricsMiddleware,
+        metrics=registry.get(Metrics).counted,
+        endless=console.STREAMS,
+        observe=registry.get(Performance).request_timer,
+    )
     tracing = registry.get(Traces).tracing
     if tracing is not None:
         # A trace goes on from whoever calls; what they say beside it, their baggage, goes nowhere from here unless a host is named.
         app.add_middleware(TracingMiddleware, provider=tracing.provider, correlation=current, exempt=PUBLIC)
     app.add_middleware(CorrelationMiddleware)
+    app.add_middleware(ClientAddress, proxies=TrustedProxies(settings.resilience.trusted_proxies))
 
 
 def _identity(scope: Scope) -> Identity | None:

@@ -12,13 +12,14 @@ from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from orchestrator_app.composition import console
 from orchestrator_app.composition.auth import REQUEST, RequestAudit, refusal_of
 from orchestrator_app.routers._password_page import PAGE
+from orchestrator_app.routers.security import CSP_REPORTS
 from orchestrator_app.settings import AppSettings, ServerSettings
 from orchestrator_auth.fastapi_guard import declared_rules, path_pattern
 from orchestrator_auth.fastapi_routes import PUBLIC_PATHS as SIGN_IN
 from orchestrator_auth.guard import OWN, Rule
 from orchestrator_auth.models import ALL_TENANTS
 from orchestrator_kernel.exceptions import Detail
-from orchestrator_security.headers_middleware import HeaderPolicy, docs
+from orchestrator_security.headers_middleware import CSP_REPORT_LIMITS, HeaderPolicy, docs
 from orchestrator_security.input_validation import JsonLimits, RequestLimits
 
 __all__ = [
@@ -137,7 +138,7 @@ def open_docs(settings: AppSettings) -> bool:
 
 def public_paths(settings: AppSettings) -> frozenset[str]:
     """Every path that answers without a credential; compared as they are. Routes with another proof say so themselves."""
-    return PUBLIC | SIGN_IN | console.PUBLIC | (DOCS if open_docs(settings) else frozenset[str]())
+    return PUBLIC | SIGN_IN | console.PUBLIC | {CSP_REPORTS} | (DOCS if open_docs(settings) else frozenset[str]())
 
 
 def rules(settings: AppSettings) -> dict[str, Rule]:
@@ -161,7 +162,7 @@ def request_limits(server: ServerSettings) -> tuple[RequestLimits, dict[str, Req
     signed = RequestLimits(body=body, media_types=MEDIA_TYPES, json=None)
     form = RequestLimits(body=body, media_types=frozenset({_FORM}), json=None)
     by_path = {path: form if path in FORMS else signed for path in SIGNED}
-    return usual, by_path | dict.fromkeys(console.FORMS, form)
+    return usual, by_path | dict.fromkeys(console.FORMS, form) | {CSP_REPORTS: CSP_REPORT_LIMITS}
 
 
 def header_policies(app: FastAPI) -> dict[str, HeaderPolicy]:
@@ -175,9 +176,9 @@ def header_policies(app: FastAPI) -> dict[str, HeaderPolicy]:
     )
     redoc = get_redoc_html(openapi_url=openapi, title=f"{title} - ReDoc")
     return {
-        "/docs": docs(bytes(swagger.body).decode()),
-        "/redoc": docs(bytes(redoc.body).decode()),
-        "/auth/password/set": docs(PAGE, assets=()),
-        console.PATH: console.header_policy(),
-        f"{console.PATH}/": console.header_policy(),
+        "/docs": docs(bytes(swagger.body).decode(), report_to=CSP_REPORTS),
+        "/redoc": docs(bytes(redoc.body).decode(), report_to=CSP_REPORTS),
+        "/auth/password/set": docs(PAGE, assets=(), report_to=CSP_REPORTS),
+        console.PATH: console.header_policy(report_to=CSP_REPORTS),
+        f"{console.PATH}/": console.header_policy(report_to=CSP_REPORTS),
     }

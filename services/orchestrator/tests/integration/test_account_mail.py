@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from app_support import SHORT, TENANT, running, settings
+from app_support import AUTHORIZED, SHORT, TENANT, running, settings
 
 from orchestrator_auth.mfa import authenticator_code
 from orchestrator_auth.models import Grant
@@ -90,6 +90,22 @@ async def test_a_forgotten_password_is_chosen_anew_by_a_letter(data: Path) -> No
         to, _, text = await post.next()
         assert (to, "Your password was changed." in text) == ("zoe@example.org", True)
         assert post.letters.empty()
+
+
+async def test_who_is_invited_gets_a_letter_and_whoever_invites_sees_no_token(data: Path) -> None:
+    async with post_office() as post, running(configured(data, post.port)) as service:
+        invited = {"email": "zoe@example.org", "tenant": TENANT, "role": "hotel_staff"}
+        made = await service.http.post("/auth/users", json=invited, headers=AUTHORIZED)
+        assert (made.status_code, made.json()["token"]) == (201, None)
+        to, subject, text = await post.next()
+        assert (to, subject) == ("zoe@example.org", "You are invited (calls.example)")
+        link = re.search(r"https://calls.example/auth/password/set#\S+", text)
+        assert link is not None
+        body = {"token": unquote(link[0].partition("#")[2]), "password": PASSWORD}
+        assert (await service.http.post("/auth/password/set", json=body)).status_code == 204
+        # A name that is no address gets no letter.
+        made = await service.http.post("/auth/users", json={**invited, "email": "desk-4"}, headers=AUTHORIZED)
+        assert made.json()["token"].startswith("opr_")
 
 
 async def test_people_are_told_what_is_done_with_their_account_and_who_tries(data: Path) -> None:

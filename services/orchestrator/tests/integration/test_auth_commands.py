@@ -201,6 +201,11 @@ def test_the_state_of_the_door_is_told(shell: Shell, command: Commands, data: Pa
     assert found["second factor"] == ("ok", "needed for system_admin")
     assert found["access token's reach"][0] == "weak"
     assert found["API keys"][1].startswith("1 in use, in the database")
+    assert found["limits of API keys"] == ("ok", "counted in the one process")
+    several = {"ORCHESTRATOR_DATABASE__URL": f"sqlite:///{tmp_path / 'several.db'}"}
+    assert states(**several)["limits of API keys"][0] == "weak"
+    several["ORCHESTRATOR_AUTH__SHARED_URL"] = "redis://127.0.0.1:9"
+    assert states(**several)["limits of API keys"] == ("ok", "counted by all processes together")
     (tmp_path / "policy.toml").write_text("version = 2")
     found = states(ORCHESTRATOR_AUTH__POLICY_FILE=str(tmp_path / "policy.toml"))
     assert found["sign-in"] == ("failed", "version: must be 1")

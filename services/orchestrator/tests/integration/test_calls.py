@@ -435,7 +435,7 @@ async def test_running_calls_are_counted_up_and_down(data: Path) -> None:
     async with running(settings(data, tenants=SHORT)) as service:
 
         async def active() -> float:
-            return metric((await service.get("/metrics")).text, "orchestrator_calls_active")
+            return metric((await service.get("/metrics")).text, "orchestrator_calls_in_progress")
 
         assert await active() == 0
         call_id = new_call()

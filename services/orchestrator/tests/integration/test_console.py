@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 from app_support import TENANT, Client, Process, client_of, environment, listening, new_call, settings
 
+from orchestrator_app.composition.performance import Performance
 from orchestrator_auth.mfa import Subject, authenticator_code
 from orchestrator_auth.models import ALL_TENANTS
 from orchestrator_auth.service import Auth
@@ -123,6 +124,22 @@ async def test_whoever_is_not_signed_in_is_led_to_the_door_and_nowhere_else(clie
     assert "That did not work" in wrong.text
     event = await client.audited("auth.login.failure")
     assert event.outcome.value == "denied"
+
+
+@shared
+async def test_a_page_that_stays_open_is_no_slow_answer(client: Client) -> None:
+    browser = await person(client, "patient@example.org")
+    for path in ("/events", f"/calls/{new_call()}/events"):
+        async with client.http.stream("GET", f"/console{path}", headers=browser.headers, timeout=30):
+            await asyncio.sleep(0.2)
+    timers = client.app.registry.get(Performance).monitor.timers
+    timed = {name for kind, name, _ in timers if kind == "request"}
+    scraped = (await client.get("/metrics")).text
+    assert "GET /console/" in timed
+    for route in ("/console/events", "/console/calls/{call_id}/events"):
+        assert f"GET {route}" not in timed
+        assert f'orchestrator_http_requests_total{{method="GET",route="{route}"' in scraped
+        assert f'orchestrator_http_request_duration_seconds_count{{method="GET",route="{route}"' not in scraped
 
 
 @shared

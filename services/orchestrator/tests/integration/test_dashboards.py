@@ -22,7 +22,7 @@ title = "Now"
 title = "Calls"
 
 [[row.panel.query]]
-expr = "sum(orchestrator_calls_active)"
+expr = "sum(orchestrator_calls_in_progress)"
 """
 
 
@@ -60,8 +60,8 @@ def test_dashboards_by_command(command: Commands, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("calls_active", "calls_activ", "desk.toml:12: no metric has a sample orchestrator_calls_activ; did you mean"),
-        ("sum(", "sum((", "desk.toml:12: at character 32"),
+        ("_progress", "_progres", "desk.toml:12: no metric has a sample orchestrator_calls_in_progres; did you mean"),
+        ("sum(", "sum((", "desk.toml:12: at character 37"),
         ('title = "Calls"', "", "desk.toml:8: title is missing"),
     ],
 )

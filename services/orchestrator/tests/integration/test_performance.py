@@ -12,13 +12,23 @@ from app_support import AUTHORIZED, SHORT, Client, running, settings
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
+from orchestrator_app.composition.application import compose
 from orchestrator_app.composition.database import Databases
 from orchestrator_app.composition.performance import Performance
 from orchestrator_app.composition.speech import Voices
-from orchestrator_kernel.ports import SpeechRequest
+from orchestrator_kernel.ports import SpeechRequest, SystemClock
 from orchestrator_performance.metrics import METRICS
 
 VOICE = {"backends": ("embedded",), "embedded_processes": 1}
+
+
+class Late(SystemClock):
+    """A clock that can be put forward."""
+
+    late = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.late
 
 
 async def until(condition, seconds: float = 10.0) -> None:
@@ -60,6 +70,51 @@ async def test_the_process_at_one_look(data: Path) -> None:
         assert {"loop.lag_p99", "gc.pause_max", "cpu.share", "tasks", "database.count"} <= names.keys()
         assert (await service.get("/performance/metrics/history", metric="nothing")).status_code == 404
         assert (await service.get("/performance/metrics/history", seconds=-1)).status_code == 422
+
+
+async def test_requests_are_timed_by_whole_routes_and_the_cache_by_name(data: Path) -> None:
+    """Routers are included below prefixes, and two of them end alike."""
+    async with running(settings(data, tenants=SHORT, speech=VOICE)) as service:
+        for path in ("/slo/health", "/performance/health", "/nowhere/at/all"):
+            await service.get(path)
+        await speak(service, "Good evening.")
+        timers = service.app.registry.get(Performance).monitor.timers
+        found = {(kind, name): timing.count for kind, name, timing in timers}
+        assert found["request", "GET /slo/health"] == found["request", "GET /performance/health"] == 1
+        assert found["request", "GET unmatched"] == 1
+        assert found["cache", "speech"] == 1
+
+
+async def test_all_that_is_asked_is_pooled(data: Path) -> None:
+    """Vault, receivers of alerts, Prometheus and auth's shared store, too."""
+    asked = {"url": "http://127.0.0.1:9", "token": "t"}
+    configured = settings(
+        data,
+        tenants=SHORT,
+        vault=asked,
+        auth={"shared_url": "valkey://127.0.0.1:9"},
+        monitoring={"prometheus_url": "http://127.0.0.1:9"},
+        performance={"stacks": True},
+    )
+    pools = compose(configured).registry.get(Performance).pools
+    made = {(each.kind, each.name) for each in pools.stats()}
+    assert {
+        ("http", "vault"),
+        ("http", "alerts"),
+        ("http", "prometheus"),
+        ("http", "actions"),
+        ("redis", "auth"),
+    } <= made
+    await pools.close()
+
+
+async def test_how_old_a_sample_is_the_clock_tells(data: Path) -> None:
+    clock = Late()
+    async with running(settings(data, tenants=SHORT, performance={"interval": 3600}), clock=clock) as service:
+        service.app.registry.get(Performance).monitor.sample()
+        clock.late = 600.0
+        found = (await service.get("/performance/overview")).json()
+        assert 600 <= found["latest"]["seconds_ago"] < 700
 
 
 async def test_who_keeps_a_connection_is_shown_with_the_place(data: Path) -> None:

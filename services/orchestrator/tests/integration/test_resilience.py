@@ -63,6 +63,19 @@ async def test_behind_a_trusted_proxy_each_client_has_its_own_limit(data: Path) 
         assert codes == [401, 401, 429, 429]
 
 
+async def test_behind_a_trusted_proxy_sign_in_and_audit_know_the_client_too(data: Path) -> None:
+    wrong = {"email": "nobody@example.org", "password": "a wrong password of words"}
+    configured = settings(data, tenants=SHORT, resilience={"trusted_proxies": ("127.0.0.0/8",)})
+    async with running(configured) as service:
+        seen = set[object]()
+        for client in ("203.0.113.1", "203.0.113.2"):
+            answer = await service.http.post("/auth/login", json=wrong, headers={"x-forwarded-for": client})
+            assert answer.status_code == 401
+            event = await service.audited("auth.login.failure")
+            seen.add(event.details.get("client"))
+        assert len(seen - {None, ""}) == 2
+
+
 async def test_webhooks_are_limited_too(data: Path) -> None:
     async with running(limited(data, webhooks="2/minute")) as service:
         codes = [(await service.webhook(livekit_webhook("room_started", new_call()))).status_code for _ in range(3)]

@@ -148,6 +148,17 @@ async def test_the_first_start_makes_what_it_needs(tmp_path: Path) -> None:
     assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
 
 
+async def test_nobody_on_this_machine_chooses_an_address(folder: Path) -> None:
+    limits = json.dumps({"anonymous": "2/minute"})
+    with Process(folder, **SECRETS, ORCHESTRATOR_RESILIENCE__RATE_LIMITS=limits) as process:
+        async with client_of(process) as service:
+            codes = [
+                (await service.http.get("/", headers={"x-forwarded-for": f"203.0.113.{number}"})).status_code
+                for number in range(3)
+            ]
+    assert codes == [401, 401, 429]
+
+
 # --- its end ------------------------------------------------------------------------------------------------------------------
 
 

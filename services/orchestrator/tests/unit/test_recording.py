@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator_app.cli._demo_audio import percentile
 from orchestrator_app.cli._recording import cut, load_caller
 from orchestrator_kernel.exceptions import ValidationError
 from orchestrator_performance.audio_optimizer import write_wav
@@ -42,10 +41,3 @@ def test_recordings_of_any_rate_are_taken(tmp_path: Path) -> None:
     path.write_bytes(write_wav(silence(1), 8000))
     with pytest.raises(ValidationError, match="nobody says anything"):
         load_caller(path)
-
-
-def test_percentiles_are_values_that_were_measured() -> None:
-    assert percentile([], 95) is None
-    assert percentile([5.0], 95) == 5.0
-    assert percentile([float(number) for number in range(1, 101)], 95) == 95.0
-    assert percentile([1.0, 2.0, 3.0], 50) == 2.0

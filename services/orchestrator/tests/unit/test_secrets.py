@@ -175,3 +175,15 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     shown = repr(load_secrets(settings(tmp_path)))
 
     assert not [secret for secret in (TOKEN, ROOT_KEY, AGENT_SECRET) if secret in shown]
+
+
+def test_a_caller_is_called_otherwise_in_each_tenant_and_the_same_within_it(tmp_path: Path) -> None:
+    secrets = load_secrets(embedded(tmp_path / "data"))
+    again = load_secrets(embedded(tmp_path / "data"))
+    elsewhere = load_secrets(embedded(tmp_path / "other"))
+
+    names = [secrets.pseudonym(tenant, "+4930901821") for tenant in ("harbour", "garden", "")]
+    assert len({*names, elsewhere.pseudonym("harbour", "+4930901821")}) == 4
+    assert again.pseudonym("harbour", "+4930901821") == names[0]
+    # Where the tenant ends and the caller begins is a part of it.
+    assert secrets.pseudonym("a", "bc") != secrets.pseudonym("ab", "c")

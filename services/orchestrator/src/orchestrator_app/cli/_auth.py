@@ -341,7 +341,7 @@ async def _user(auth: Auth, user: User) -> dict[str, object]:
         "tenant": user.tenant,
         "roles": [f"{each.role} in {each.tenant}" for each in sorted(user.grants)],
         "second_factor": (await auth.factor.status(user.id)).enabled,
-        "state": "disabled" if user.disabled else "invited" if not user.password_hash else "active",
+        "state": user.state,
     }
 
 

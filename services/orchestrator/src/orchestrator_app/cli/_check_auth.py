@@ -60,8 +60,18 @@ def _settings(settings: AppSettings) -> Iterator[Row]:
         "ok" if roles else "open",
         f"needed for {', '.join(roles)}" if roles else "each may have one, nobody needs one",
     )
+    yield _key_limits(settings)
     open_to_all = open_docs(settings)
     yield "documentation", "open" if open_to_all else "ok", "answers anyone" if open_to_all else "needs a credential"
+
+
+def _key_limits(settings: AppSettings) -> Row:
+    if settings.auth.shared_url is not None:
+        return "limits of API keys", "ok", "counted by all processes together"
+    if settings.database.url is None:
+        return "limits of API keys", "ok", "counted in the one process"
+    advice = "each process counts for itself; set auth.shared_url where there are several"
+    return "limits of API keys", "weak", advice
 
 
 async def _administrators(auth: Auth) -> Row:

@@ -10,14 +10,22 @@ from orchestrator_app.composition.audit import audit_keys
 from orchestrator_app.composition.database import open_databases
 from orchestrator_app.composition.resilience import make_resilience
 from orchestrator_app.composition.secrets import AppSecrets, load_secrets
+from orchestrator_app.composition.secrets_expiry import expiries, own_ages
 from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.exceptions import DatabaseError
 from orchestrator_kernel.ports import SystemClock
 from orchestrator_security.audit_logging import verify_audit
+from orchestrator_security.headers_middleware import api
+from orchestrator_security.pii_redactor import GDPR_FIELDS, Kind
 
 __all__ = ["security_findings"]
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+
+_SOON = 14
+"""Days before a secret's end in which the check warns."""
+_OLD = 365
+"""Days after which a secret that was made here should be exchanged."""
 
 Row = tuple[str, str, str]
 """What was looked at; ok, open, weak, off or failed; and in words."""
@@ -31,6 +39,9 @@ async def security_findings(settings: AppSettings) -> list[Row]:
         *await auth_findings(settings, secrets),
         *_network(settings),
         *_senders(settings),
+        *_endings(settings),
+        *_ages(settings),
+        *_what_leaves(),
         *_limits(settings),
         await _audit(settings, secrets),
     ]
@@ -76,6 +87,45 @@ def _senders(settings: AppSettings) -> Iterator[Row]:
     yield "media agents", "ok", f"HMAC, {len(agents.secrets) or 1} secrets" + ("" if agents.secrets else ", made here")
     if agents.bearer_key is not None:
         yield "static agent key", "weak", "agents.bearer_key proves neither body nor time; replace it by agents.secrets"
+    accounts = len(settings.twilio.tokens)
+    yield "Twilio", "ok" if accounts else "off", f"{accounts} accounts" if accounts else "no account: refused"
+    hotel = settings.hotel_events
+    if not hotel.secrets:
+        yield "hotel system", "off", "no secret: refused"
+    else:
+        where = f"from {', '.join(hotel.addresses)}" if hotel.addresses else "from any address"
+        yield "hotel system", "ok", f"HMAC, {len(hotel.secrets)} secrets, {where}"
+
+
+def _endings(settings: AppSettings) -> Iterator[Row]:
+    """When secrets of senders end."""
+    now, endless = SystemClock().now(), list[str]()
+    for name, end in expiries(settings).items():
+        if end is None:
+            endless.append(name)
+            continue
+        days = (end - now).days
+        if end <= now:
+            yield f"secret {name}", "weak", f"ended on {end:%Y-%m-%d} and is refused; remove it"
+        else:
+            yield f"secret {name}", "weak" if days < _SOON else "ok", f"ends on {end:%Y-%m-%d}, in {days} days"
+    if endless:
+        yield "secrets without an end", "ok", f"{', '.join(endless)}; security.secret_expiry gives them one"
+
+
+def _ages(settings: AppSettings) -> Iterator[Row]:
+    """How old the secrets are that were made here."""
+    now = SystemClock().now()
+    for name, since in own_ages(settings).items():
+        days = max((now - since).days, 0)
+        old = days > _OLD
+        yield f"age of {name}", "weak" if old else "ok", f"{days} days" + (f"; exchange it after {_OLD}" if old else "")
+
+
+def _what_leaves() -> Iterator[Row]:
+    policy = api()
+    yield "headers", "ok", f"{len(policy.headers())} on every answer, the server's own name on none"
+    yield "redaction", "ok", f"{len(Kind)} kinds and {len(GDPR_FIELDS)} fields, and who is in each call"
 
 
 def _limits(settings: AppSettings) -> Iterator[Row]:

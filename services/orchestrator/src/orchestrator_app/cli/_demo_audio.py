@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import math
 import os
 import sys
 import tempfile
@@ -25,8 +24,9 @@ from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.http import HttpClientConfig, create_client
 from orchestrator_kernel.ports import Json, SystemClock
 from orchestrator_performance.audio_optimizer import G711, Wav, write_wav
+from orchestrator_performance.benchmarking import LatencyHistogram
 
-__all__ = ["percentile", "run_audio_demo"]
+__all__ = ["run_audio_demo"]
 
 WAIT: Final = 20.0
 QUIET: Final = 0.7
@@ -167,15 +167,9 @@ async def _ended(demo: _AudioDemo, client: CallClient, call: str) -> dict[str, J
     return view
 
 
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that is not below `share` percent of all; None of none."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)] if ordered else None
-
-
 def _document(demo: _AudioDemo, view: dict[str, Json], audio: Path, wav: Path) -> dict[str, object]:
     turns = [turn for turn in cast("list[dict[str, Json]]", view["turns"]) if turn["kind"] == "speech"]
-    latencies = [each for each in demo.latencies if each is not None]
+    waits = LatencyHistogram.of([each / 1000 for each in demo.latencies if each is not None])
     utterances: list[dict[str, object]] = []
     for number, said in enumerate(demo.said[: len(demo.latencies)]):
         turn = turns[number] if number < len(turns) else {}
@@ -198,9 +192,8 @@ def _document(demo: _AudioDemo, view: dict[str, Json], audio: Path, wav: Path) -
         "utterances": utterances,
         "cut_off": demo.cut_off,
         "end_of_speech_to_first_audio_ms": {
-            "median": percentile(latencies, 50),
-            "p95": percentile(latencies, 95),
-            "max": max(latencies, default=None),
+            name: round(waits.percentile(percent) * 1000, 1) if waits.count else None
+            for name, percent in (("median", 50), ("p95", 95), ("max", 100))
         },
         "audio": {"file": str(wav), "seconds": round(len(demo.heard) / 8000, 2)},
         "failures": demo.show.failures,

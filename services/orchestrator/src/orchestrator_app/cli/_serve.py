@@ -85,6 +85,8 @@ def _serve(application: Application, listener: socket.socket, *, as_json: bool) 
             log_config=None,
             access_log=False,
             server_header=False,
+            # Whose forwarding headers are believed is a setting; the server would believe everybody on this machine.
+            proxy_headers=False,
             lifespan="off",
             ws_max_size=64 * 1024,
             timeout_graceful_shutdown=10,

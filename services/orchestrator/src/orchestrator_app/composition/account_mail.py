@@ -47,6 +47,9 @@ _RESET: Final = """Somebody asked for a new password for you. If that was you, o
 {link}
 
 If it was not, there is nothing you need to do."""
+_INVITATION: Final = """You were invited. Open this link within a day to choose a password; it works once:
+
+{link}"""
 
 
 def password_page(settings: AppSettings) -> str:
@@ -86,8 +89,15 @@ class AccountMail(ResetMail):
         self._users = users
 
     async def send(self, user: User, token: str) -> None:
-        link = f"{self._page}#{quote(token, safe='')}"
-        self._post(_Letter(user.id, "Choose a new password", _RESET.format(link=link)))
+        self._post(_Letter(user.id, "Choose a new password", _RESET.format(link=self._link(token))))
+
+    async def invite(self, user: User, token: str) -> bool:
+        if self._users is None or "@" not in await self._users.login_of(user):
+            return False
+        return self._post(_Letter(user.id, "You are invited", _INVITATION.format(link=self._link(token))))
+
+    def _link(self, token: str) -> str:
+        return f"{self._page}#{quote(token, safe='')}"
 
     def observe(self, event: AuditEvent) -> None:
         """Write to the person whom an audit event concerns, if it is one that they should know of."""
@@ -116,11 +126,13 @@ class AccountMail(ResetMail):
         if not self._letters.empty():
             logger.warning("letters are not sent", extra={"letters": self._letters.qsize()})
 
-    def _post(self, letter: _Letter) -> None:
+    def _post(self, letter: _Letter) -> bool:
         try:
             self._letters.put_nowait(letter)
         except asyncio.QueueFull:
             logger.error("a letter is not sent: too many wait")  # noqa: TRY400 - there is nothing to trace
+            return False
+        return True
 
     async def _send_all(self) -> None:
         while True:

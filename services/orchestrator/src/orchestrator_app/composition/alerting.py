@@ -13,12 +13,13 @@ from pydantic import SecretStr
 
 from orchestrator_app.composition.database import Databases
 from orchestrator_app.composition.metrics import CATALOGUE, Metrics
+from orchestrator_app.composition.performance import Connect, Performance
 from orchestrator_app.composition.slo import Objectives, make_objectives, own_readings, show_standings
 from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.dependencies import Registry
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
-from orchestrator_kernel.http import HttpClientConfig, create_client
-from orchestrator_kernel.lifecycle import Lifecycle
+from orchestrator_kernel.http import HttpClientConfig
+from orchestrator_kernel.lifecycle import Lifecycle, done_before
 from orchestrator_kernel.models import Severity
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring.alerting import (
@@ -133,19 +134,8 @@ class Alerting:
         while not self._stopping.is_set():
             await self._sample()
             await self._purge()
-            await self._pause()
+            await done_before(self._stopping, self.clock.sleep(self.settings.sample_seconds))
         await self._sample()
-
-    async def _pause(self) -> None:
-        sleep = asyncio.ensure_future(self._sleep())
-        stop = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({sleep, stop}, return_when=asyncio.FIRST_COMPLETED)
-        for each in (sleep, stop):
-            each.cancel()
-        await asyncio.gather(sleep, stop, return_exceptions=True)
-
-    async def _sleep(self) -> None:
-        await self.clock.sleep(self.settings.sample_seconds)
 
     async def _sample(self) -> None:
         counted = self.objectives.metrics.counted
@@ -172,7 +162,12 @@ class Alerting:
 
 
 def make_alerting(
-    settings: AppSettings, databases: Databases, metrics: Metrics, objectives: Objectives, clock: Clock
+    settings: AppSettings,
+    databases: Databases,
+    metrics: Metrics,
+    objectives: Objectives,
+    clock: Clock,
+    connect: Connect,
 ) -> Alerting:
     """Everything that watches and tells.
 
@@ -180,7 +175,7 @@ def make_alerting(
         ConfigurationError: A rule, a route or a receiver cannot be used; says file, line and reason.
     """
     config, store = configured_alerting(settings), SqlAlertStore(databases.data)
-    http = create_client(HttpClientConfig(connect_timeout=5.0))
+    http = connect("alerts", HttpClientConfig(connect_timeout=5.0))
     names = frozenset(_sampled(config.rules))
     watch = RuleWatch(
         config.rules,
@@ -210,9 +205,9 @@ def watch_objectives(registry: Registry, lifecycle: Lifecycle, settings: AppSett
     Raises:
         ConfigurationError: An objective, a rule, a route or a receiver cannot be used; says file, line and reason.
     """
-    databases, metrics = registry.get(Databases), registry.get(Metrics)
-    objectives = registry.provide(Objectives, make_objectives(settings, databases, metrics, clock))
-    alerting = registry.provide(Alerting, make_alerting(settings, databases, metrics, objectives, clock))
+    databases, metrics, connect = registry.get(Databases), registry.get(Metrics), registry.get(Performance).connect
+    objectives = registry.provide(Objectives, make_objectives(settings, databases, metrics, clock, connect))
+    alerting = registry.provide(Alerting, make_alerting(settings, databases, metrics, objectives, clock, connect))
     registry.provide(SloMonitor, objectives.monitor)
     registry.provide(AlertService, alerting.service)
     lifecycle.add("alerting", start=alerting.start, stop=alerting.stop, requires=["tables", "metrics"])

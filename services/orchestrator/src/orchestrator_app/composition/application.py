@@ -214,7 +214,18 @@ def _keeping(
     journal = SqlJournal(databases.data, sealer, clock, process=peers.name if peers else "")
     audit = registry.provide(Auditing, make_audit(settings, secrets, databases, clock, redactor))
     gaps = registry.provide(GapAudit, GapAudit(audit.sink, clock))
-    auth = make_auth(settings, secrets, databases, clock, sealer=sealer, sink=audit.sink, redactor=redactor)
+    performance = registry.get(Performance)
+    auth = make_auth(
+        settings,
+        secrets,
+        databases,
+        clock,
+        sealer=sealer,
+        sink=audit.sink,
+        redactor=redactor,
+        connect=performance.connect,
+        connect_store=performance.connect_store,
+    )
     registry.provide(AuthKeeper, auth)
     registry.provide(Auth, auth.auth)
     lifecycle.add("databases", stop=databases.close, requires=["pools"])

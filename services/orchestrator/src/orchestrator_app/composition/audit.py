@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from orchestrator_app.composition.database import Databases
@@ -19,10 +21,11 @@ from orchestrator_security.audit_logging import (
     AuditSigner,
     LawfulBasis,
     SqlAuditSink,
+    retention_days,
 )
 from orchestrator_utils.correlation import current
 
-__all__ = ["AUDITED", "Auditing", "audit_keys", "audit_public_key", "make_audit"]
+__all__ = ["AUDITED", "KINDS", "Auditing", "audit_keys", "audit_public_key", "kept_days", "make_audit"]
 
 _CALL: Final = "call:{call_id}"
 
@@ -56,6 +59,14 @@ AUDITED: Final = (
     ),
     AuditedRoute(methods={"POST"}, path="/console/test-call", kind=AuditKind.CALL_START, action="place a test call"),
     AuditedRoute(methods={"GET"}, path="/v1/calls", kind=AuditKind.DATA_READ, action="list calls"),
+    AuditedRoute(methods={"GET"}, path="/auth/users", kind=AuditKind.DATA_READ, action="list people"),
+    AuditedRoute(
+        methods={"GET"},
+        path="/auth/users/{user_id}",
+        kind=AuditKind.DATA_READ,
+        action="look at somebody",
+        resource="user:{user_id}",
+    ),
     AuditedRoute(methods={"POST"}, path="/v1/call/start", kind=AuditKind.CALL_START, action="announce a call"),
     AuditedRoute(
         methods={"POST"}, path="/v1/calls/{call_id}/end", kind=AuditKind.CALL_END, action="end a call", resource=_CALL
@@ -76,6 +87,15 @@ AUDITED: Final = (
         kind=AuditKind.ADMIN_ACTION,
         action="reset",
     ),
+    *(
+        AuditedRoute(methods={"POST"}, path=path, kind=AuditKind.ADMIN_ACTION, action=action)
+        for path, action in (
+            ("/performance/optimize", "give memory back"),
+            ("/performance/optimize/cache/clear", "clear caches"),
+            ("/slo/evaluate", "evaluate objectives"),
+            ("/monitoring/traces/flush", "send traces"),
+        )
+    ),
     AuditedRoute(
         methods={"POST"},
         path="/resilience/rate-limits/{client}/reset",
@@ -85,6 +105,43 @@ AUDITED: Final = (
     ),
 )
 """Requests that are recorded with how they ended; every 401 and 403 is recorded besides."""
+
+
+KINDS: Final[Mapping[str, AuditKind]] = MappingProxyType(
+    {
+        "auth.api_key.failure": AuditKind.LOGIN_FAILURE,
+        "mfa.verification": AuditKind.LOGIN_SUCCESS,
+        "mfa.recovery_code_used": AuditKind.LOGIN_SUCCESS,
+        "auth.session.end": AuditKind.LOGOUT,
+        "api_key.change": AuditKind.ACCESS_DENIED,
+        "user.created": AuditKind.DATA_CREATE,
+        "api_key.created": AuditKind.DATA_CREATE,
+        "mfa.enrollment": AuditKind.DATA_CREATE,
+        "auth.password.change": AuditKind.DATA_UPDATE,
+        "auth.password.changed": AuditKind.DATA_UPDATE,
+        "auth.password.reset": AuditKind.DATA_UPDATE,
+        "auth.password.reset_requested": AuditKind.DATA_UPDATE,
+        "api_key.rotated": AuditKind.DATA_UPDATE,
+        "mfa.secret_regenerated": AuditKind.DATA_UPDATE,
+        "mfa.recovery_code_generated": AuditKind.DATA_UPDATE,
+        "user.deleted": AuditKind.DATA_DELETE,
+        "api_key.revoked": AuditKind.DATA_DELETE,
+        "mfa.disabled": AuditKind.DATA_DELETE,
+        "auth.first_admin": AuditKind.ADMIN_ACTION,
+        "authz.user.management": AuditKind.ADMIN_ACTION,
+        "user.disabled": AuditKind.ADMIN_ACTION,
+        "user.enabled": AuditKind.ADMIN_ACTION,
+        "auth.signing_key.rotated": AuditKind.CONFIG_CHANGE,
+        "auth.signing_key.removed": AuditKind.CONFIG_CHANGE,
+        "call.events.missing": AuditKind.WEBHOOK_FAILED,
+    }
+)
+"""Of which kind an event is whose type is none of the kinds itself: it is kept as long as that kind."""
+
+
+def kept_days(event_type: str) -> int:
+    """How long an event of that type is kept, in days."""
+    return retention_days(KINDS.get(event_type, event_type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +169,7 @@ def make_audit(
     settings: AppSettings, secrets: AppSecrets, databases: Databases, clock: Clock, redactor: Redactor
 ) -> Auditing:
     """The audit log in the application's database, signed with a key that the root key gives."""
-    sink = SqlAuditSink(databases.data, _signer(secrets), clock=clock)
+    sink = SqlAuditSink(databases.data, _signer(secrets), clock=clock, retention=kept_days)
     log = AuditLog(
         sink,
         clock=clock,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import importlib.util
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from orchestrator_app.composition.account_mail import AccountMail
 from orchestrator_app.composition.database import Databases
+from orchestrator_app.composition.performance import Connect, ConnectStore, connect_alone, connect_store_alone
 from orchestrator_app.composition.secrets import AppSecrets
 from orchestrator_app.settings import AppSettings
 from orchestrator_auth.authenticator import MasterToken
@@ -28,14 +30,13 @@ from orchestrator_auth.service import Auth, AuthConfig
 from orchestrator_auth.sessions import SessionConfig
 from orchestrator_auth.sql_store import SqlRecords, SqlRevocations
 from orchestrator_kernel.exceptions import ConfigurationError, Detail
-from orchestrator_kernel.http import HttpClientConfig, create_client
+from orchestrator_kernel.http import HttpClientConfig
 from orchestrator_kernel.models import AuditEvent
 from orchestrator_kernel.ports import AuditSink, Clock, Redactor, Sealer
+from orchestrator_security.audit_logging import audit_pseudonym
 from orchestrator_utils.correlation import current
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
     from orchestrator_auth.api_keys import KeyLimiter
     from orchestrator_auth.vault_client import VaultClient, VaultLogin
 
@@ -92,7 +93,7 @@ class RequestAudit:
         scope = REQUEST.get()
         client = None if scope is None else scope.get("client")
         if client:
-            details["client"] = hmac.digest(self._key, f"client:{client[0]}".encode(), "sha256").hex()[:24]
+            details["client"] = audit_pseudonym(self._key, "client", client[0], event.tenant)
         correlation = current()
         correlation_id = event.correlation_id or (correlation.correlation_id if correlation else None)
         await self._sink.record(replace(event, details=details, correlation_id=correlation_id))
@@ -180,6 +181,8 @@ def make_auth(
     sealer: Sealer,
     sink: AuditSink,
     redactor: Redactor,
+    connect: Connect = connect_alone,
+    connect_store: ConnectStore = connect_store_alone,
 ) -> AuthKeeper:
     """Sign-in and access as the settings say; nothing is connected yet.
 
@@ -189,8 +192,8 @@ def make_auth(
     own = settings.auth
     records = SqlRecords(databases.data)
     connections = AsyncExitStack()
-    revocations, limiter = _shared(settings, databases, clock, connections)
-    vault = _vault(settings, clock, connections)
+    shared = _shared(settings, databases, clock, connections, connect_store)
+    vault = _vault(settings, clock, connections, connect)
     policy = None if own.policy_file is None else PolicyFile(own.policy_file, clock=clock)
     mail = AccountMail(settings, clock) if settings.monitoring.email.host else None
     observe = None if mail is None else mail.observe
@@ -199,14 +202,15 @@ def make_auth(
     auth = Auth.build(
         _config(settings),
         records=records,
-        revocations=revocations,
+        revocations=shared.revocations,
         sealer=sealer,
         pepper=_pepper(settings, secrets),
         sink=audit,
         clock=clock,
         policies=policy,
+        session_records=shared.sessions,
         key_records=None if vault is None else _key_records(settings, vault),
-        limiter=limiter,
+        limiter=shared.limiter,
         master=_master(settings, secrets, clock),
     )
     if mail is not None:
@@ -289,37 +293,45 @@ def _master(settings: AppSettings, secrets: AppSecrets, clock: Clock) -> MasterT
     return MasterToken(secrets.access_token.get_secret_value(), clock=clock if counts else None)
 
 
+class _Shared(NamedTuple):
+    """What processes share: revocations, the counts of API keys (None: each counts for itself), sessions (None: with all else)."""
+
+    revocations: RevocationStore
+    limiter: KeyLimiter | None = None
+    sessions: RecordStore | None = None
+
+
 def _shared(
-    settings: AppSettings, databases: Databases, clock: Clock, connections: AsyncExitStack
-) -> tuple[RevocationStore, KeyLimiter | None]:
-    """Where revocations are kept and the requests of API keys counted: on a shared server, or in the database and in this process."""
+    settings: AppSettings,
+    databases: Databases,
+    clock: Clock,
+    connections: AsyncExitStack,
+    connect_store: ConnectStore,
+) -> _Shared:
     url = settings.auth.shared_url
     if url is None:
-        return SqlRevocations(databases.data), None
-    try:
-        from redis.asyncio import from_url  # noqa: PLC0415 - only with the extra
+        return _Shared(SqlRevocations(databases.data))
+    if importlib.util.find_spec("redis") is None:
+        raise ConfigurationError("auth.shared_url needs the extra: install orchestrator-app[redis]")
+    from orchestrator_auth.redis_store import RedisKeyLimiter, RedisRecords, RedisRevocations  # noqa: PLC0415
 
-        from orchestrator_auth.redis_store import RedisKeyLimiter, RedisRevocations  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ConfigurationError("auth.shared_url needs the extra: install orchestrator-app[redis]") from error
-    scheme, _, rest = url.get_secret_value().partition("://")
-    scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
     try:
-        client: Redis = from_url(f"{scheme}://{rest}")
-    except ValueError:
-        # The cause may quote the password.
+        client = connect_store("auth", url.get_secret_value())
+    except ConfigurationError:
+        # It speaks of a pool, which is not what was set.
         raise ConfigurationError("auth.shared_url is no URL of redis:// or valkey://") from None
     connections.push_async_callback(client.aclose)
-    return RedisRevocations(client), RedisKeyLimiter(client, clock=clock)
+    sessions = RedisRecords(client) if settings.auth.sessions == "shared" else None
+    return _Shared(RedisRevocations(client), RedisKeyLimiter(client, clock=clock), sessions)
 
 
-def _vault(settings: AppSettings, clock: Clock, connections: AsyncExitStack) -> VaultClient | None:
+def _vault(settings: AppSettings, clock: Clock, connections: AsyncExitStack, connect: Connect) -> VaultClient | None:
     own = settings.vault
     if own.url is None:
         return None
     from orchestrator_auth.vault_client import VaultClient, VaultConfig  # noqa: PLC0415 - most have no Vault
 
-    http = create_client(HttpClientConfig(base_url=str(own.url).rstrip("/")))
+    http = connect("vault", HttpClientConfig(base_url=str(own.url).rstrip("/")))
     vault = VaultClient(http, _vault_login(settings), clock=clock, config=VaultConfig(namespace=own.namespace))
     connections.push_async_callback(http.aclose)
     connections.push_async_exit(vault)
@@ -327,14 +339,16 @@ def _vault(settings: AppSettings, clock: Clock, connections: AsyncExitStack) -> 
 
 
 def _vault_login(settings: AppSettings) -> VaultLogin:
-    from orchestrator_auth.vault_client import AppRoleLogin, KubernetesLogin, TokenLogin  # noqa: PLC0415
+    from orchestrator_auth.vault_client import AppRoleLogin, JwtLogin, KubernetesLogin, TokenLogin  # noqa: PLC0415
 
     own = settings.vault
     if own.token is not None:
         return TokenLogin(own.token)
     if own.role_id is not None and own.secret_id is not None:
-        return AppRoleLogin(role_id=own.role_id, secret_id=own.secret_id)
-    return KubernetesLogin(role=own.kubernetes_role or "")
+        return AppRoleLogin(role_id=own.role_id, secret_id=own.secret_id, mount=own.login_mount or "approle")
+    if own.jwt_role is not None and own.jwt_file is not None:
+        return JwtLogin(role=own.jwt_role, jwt=own.jwt_file, mount=own.login_mount or "jwt")
+    return KubernetesLogin(role=own.kubernetes_role or "", mount=own.login_mount or "kubernetes")
 
 
 def _key_records(settings: AppSettings, vault: VaultClient) -> RecordStore:

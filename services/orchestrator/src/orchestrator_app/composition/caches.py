@@ -1,7 +1,7 @@
 """What is kept so that it need not be made again: spoken sentences.
 
-Tenants are in memory as they are (`composition/tenants.py`), and verified tokens are remembered by orchestrator-auth until they expire: keeping
-either here, too, would only make a change late.
+Tenants are in memory as they are (`composition/tenants.py`), and orchestrator-auth remembers verified tokens itself, for a minute at most: keeping either here, too, would only
+make a change late.
 
 A sentence may be about a caller. In this process it lies in memory, under a key that tells nothing of it, for `cache_seconds` at most; in the second level it
 is sealed, and the names of keys are made with a secret.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from importlib.metadata import version
 from typing import Final
 
@@ -25,16 +25,20 @@ __all__ = ["CachedSpeech", "SpeechCache", "make_speech_cache"]
 
 _NAME: Final = "speech"
 
+Timed = Callable[[], AbstractContextManager[None]]
+"""Times what is inside."""
+
 
 class SpeechCache:
     """Sentences that were spoken, for all voices."""
 
-    def __init__(self, cache: Cache[bytes]) -> None:
+    def __init__(self, cache: Cache[bytes], timed: Timed = nullcontext) -> None:
         self.cache = cache
+        self._timed = timed
 
     def around(self, voice: Speech, identity: str) -> Speech:
         """The voice, asked only for what it has not spoken lately; `identity` names all that shapes its sound besides the request."""
-        return CachedSpeech(voice, self.cache, f"{identity}/{version('orchestrator-utils')}")
+        return CachedSpeech(voice, self.cache, f"{identity}/{version('orchestrator-utils')}", self._timed)
 
 
 def make_speech_cache(
@@ -44,8 +48,9 @@ def make_speech_cache(
     level: SharedLevel | None = None,
     sealing: Sealing | None = None,
     key_secret: bytes = b"",
+    timed: Timed = nullcontext,
 ) -> SpeechCache | None:
-    """The cache that the settings ask for; with a second level only where it is sealed, too."""
+    """The cache that the settings ask for; with a second level only where it is sealed, too. `timed` times how long it takes to be asked."""
     own = settings.performance
     if not own.speech_cache:
         return None
@@ -59,7 +64,7 @@ def make_speech_cache(
     shared = None
     if level is not None and sealing is not None:
         shared = Shared(level, BytesSerializer(), sealing=sealing, key_secret=key_secret)
-    return SpeechCache(Cache(config, shared=shared, weigh=len, clock=clock))
+    return SpeechCache(Cache(config, shared=shared, weigh=len, clock=clock), timed)
 
 
 class CachedSpeech:
@@ -68,8 +73,9 @@ class CachedSpeech:
     A sentence is kept only when it was made to its end. When the last listener goes away before that, the voice is stopped.
     """
 
-    def __init__(self, voice: Speech, cache: Cache[bytes], identity: str) -> None:
+    def __init__(self, voice: Speech, cache: Cache[bytes], identity: str, timed: Timed = nullcontext) -> None:
         self._voice = voice
+        self._timed = timed
         self._cache = cache
         self._identity = identity
         self._recordings: dict[str, _Recording] = {}
@@ -83,7 +89,8 @@ class CachedSpeech:
         key = speech_cache_key(request, self._identity)
         recording = self._recordings.get(key)
         if recording is None:
-            kept = await self._cache.get(key)
+            with self._timed():
+                kept = await self._cache.get(key)
             if isinstance(kept, bytes):
                 for chunk in _unpacked(kept):
                     yield chunk

@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import time
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from orchestrator_app.composition.database import Databases
@@ -18,6 +19,7 @@ from orchestrator_calls.decide import Policy
 from orchestrator_calls.dialogue.scripted import (
     House,
     OpeningHours,
+    Script,
     ScriptedResponder,
     ScriptError,
     Span,
@@ -43,16 +45,29 @@ def make_responders(settings: AppSettings) -> PerTenant[ScriptedResponder]:
     Raises:
         ConfigurationError: A script is wrong, and names its file and lines; or a notice lacks one of its languages.
     """
-    return per_tenant(settings.tenants, _script_of)
+    return per_tenant(settings.tenants, _Scripts().responder)
 
 
-def _script_of(name: str, tenant: TenantSettings) -> ScriptedResponder:
-    try:
-        return ScriptedResponder(load_script(tenant.script, values=_values(tenant)), house=make_house(tenant))
-    except ScriptError:
-        raise
-    except ConfigurationError as error:
-        raise ConfigurationError(f"tenant {name}: {error.message}", details=error.details) from error
+class _Scripts:
+    """The scripts of tenants; each is read and compiled once, as long as its file is the same."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[Path | None, int], Script] = {}
+
+    def responder(self, name: str, tenant: TenantSettings) -> ScriptedResponder:
+        try:
+            script = self._of(tenant.script).with_values(_values(tenant))
+            return ScriptedResponder(script, house=make_house(tenant))
+        except ScriptError:
+            raise
+        except ConfigurationError as error:
+            raise ConfigurationError(f"tenant {name}: {error.message}", details=error.details) from error
+
+    def _of(self, path: Path | None) -> Script:
+        key = path, path.stat().st_mtime_ns if path is not None and path.exists() else 0
+        if key not in self._compiled:
+            self._compiled[key] = load_script(path)
+        return self._compiled[key]
 
 
 def make_house(tenant: TenantSettings) -> House:

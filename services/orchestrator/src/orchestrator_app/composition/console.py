@@ -25,23 +25,22 @@ from orchestrator_app.settings import AppSettings
 from orchestrator_auth.service import Auth
 from orchestrator_calls.journal import Journal
 from orchestrator_calls.runtime import CallRuntime
-from orchestrator_console import CONTENT_SECURITY_POLICY, FORM_PATHS, PUBLIC_PATHS, Console, ConsoleConfig
+from orchestrator_console import CONTENT_SECURITY_POLICY, FORM_PATHS, PUBLIC_PATHS, STREAM_PATHS, Console, ConsoleConfig
 from orchestrator_kernel.dependencies import Registry
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring.alerting import AlertService
 from orchestrator_monitoring.slo_monitor import SloMonitor
 from orchestrator_security.headers_middleware import ContentSecurityPolicy, HeaderPolicy
 
-__all__ = ["FORMS", "PATH", "PUBLIC", "ConsoleDoor", "header_policy", "open_console"]
+__all__ = ["FORMS", "PATH", "PUBLIC", "STREAMS", "ConsoleDoor", "header_policy", "open_console"]
 
 PATH: Final = "/console"
 PUBLIC: Final = frozenset(PATH + path for path in PUBLIC_PATHS)
 """What answers without a session: the page where one signs in, and what it loads."""
 FORMS: Final = frozenset(PATH + path for path in FORM_PATHS)
 """Where forms are sent instead of JSON."""
-
-_UNKNOWN: Final = frozenset({"bluetooth", "web-share"})
-"""Features that Chromium does not know everywhere; it would fill its console with errors about them."""
+STREAMS: Final = frozenset(PATH + path for path in STREAM_PATHS)
+"""Routes whose answers go on for as long as a page is open."""
 
 T = TypeVar("T")
 Scope = MutableMapping[str, Any]
@@ -81,12 +80,12 @@ def _perhaps(registry: Registry, kind: type[T]) -> T | None:
     return registry.get(kind) if kind in registry else None
 
 
-def header_policy() -> HeaderPolicy:
-    """The headers of the pages."""
-    content = ContentSecurityPolicy(directives={name: list(places) for name, places in CONTENT_SECURITY_POLICY.items()})
-    known = {name: who for name, who in HeaderPolicy().permissions.items() if name not in _UNKNOWN}
+def header_policy(*, report_to: str = "") -> HeaderPolicy:
+    """The headers of the pages; browsers send what they stop to `report_to`."""
+    directives = {name: list(places) for name, places in CONTENT_SECURITY_POLICY.items()}
+    content = ContentSecurityPolicy(directives=directives, report_to=report_to)
     # Under `no-referrer` a form tells no origin, and nobody could see where it comes from.
-    return HeaderPolicy(content=content, permissions=known, referrer="same-origin")
+    return HeaderPolicy(content=content, referrer="same-origin")
 
 
 class ConsoleDoor:

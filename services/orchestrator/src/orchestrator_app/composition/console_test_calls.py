@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Final
 
 from orchestrator_app.composition.console_calls import CallBoard
 from orchestrator_app.composition.speech import Voices
+from orchestrator_app.composition.trial_calls import is_trial, new_trial
 from orchestrator_app.settings import AppSettings
 from orchestrator_calls.events import TERMINAL, Event, EventType
 from orchestrator_calls.journal import CallRow, Journal
@@ -30,9 +30,6 @@ from orchestrator_kernel.ports.operations import (
 )
 
 __all__ = ["TestCalls"]
-
-PREFIX: Final = "test_"
-"""How the ids of test calls begin: no other call can be spoken to from the page."""
 
 SOURCE: Final = "console"
 _TOGETHER: Final = 4
@@ -102,7 +99,7 @@ class TestCalls:
             raise ValidationError("There is no such tenant.", details={"field": "tenant"})
         if language not in known[tenant]:
             raise ValidationError(f"{tenant} does not speak this language.", details={"field": "language"})
-        call = TrialCall(id=PREFIX + secrets.token_hex(16), tenant=tenant, voiced=self._voices.speech is not None)
+        call = TrialCall(id=new_trial(), tenant=tenant, voiced=self._voices.speech is not None)
         payload: dict[str, Json] = {"language": language, "placed_by": by}
         if call.voiced:
             payload["presumed_channel"] = "media"
@@ -123,7 +120,7 @@ class TestCalls:
         return TrialCall(id=call_id, tenant=row.tenant, voiced=self._voices.speech is not None)
 
     async def _row(self, call_id: str) -> CallRow:
-        row = await self._journal.call(call_id) if call_id.startswith(PREFIX) else None
+        row = await self._journal.call(call_id) if is_trial(call_id) else None
         if row is None or row.state in TERMINAL:
             raise UnknownTrialCall("There is no such test call, or it is over.")
         return row
@@ -203,13 +200,17 @@ class TestCalls:
             try:
                 if order["type"] == "hang_up":
                     await self._end(call.id, "the desk hung up")
-                elif order["type"] == "transfer":
-                    target = str(order.get("target", ""))
-                    await self._tell(call.id, call.tenant, EventType.TRANSFER_REQUESTED, {"target": target})
-                    await self._tell(call.id, call.tenant, EventType.TRANSFER_COMPLETED, {"target": target})
-                    await self._end(call.id, f"transferred to {target}; nobody was really called")
+                elif order["type"] == "transfer" and not self._transferred_elsewhere(call.tenant):
+                    await self._end(
+                        call.id, f"to be transferred to {order.get('target', '')}; nobody was really called"
+                    )
             except OrchestratorError as error:
                 await line.events.put(LineClosed(error.message))
+
+    def _transferred_elsewhere(self, tenant: str) -> bool:
+        """Whether the tenant's endpoint transfers, and says how it went: here is no telephone to do it with."""
+        own = self._settings.tenants.get(tenant)
+        return own is not None and own.transfer_action is not None
 
     async def _read(self, call: TrialCall) -> AsyncGenerator[LineEvent, None]:
         """The replies of a call without a voice, as they come."""

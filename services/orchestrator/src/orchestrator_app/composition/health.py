@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from orchestrator_app.composition.audio import Hearing
 from orchestrator_app.composition.database import Databases
 from orchestrator_app.composition.metrics import Metrics
 from orchestrator_app.composition.resilience import Resilience
@@ -34,8 +35,6 @@ AREAS: Final = {
 }
 """What `/health/<area>` shows: components whose name begins so; of dependencies, all that are only helpful."""
 
-_LOOK_EVERY: Final = 10.0
-_SILENT_AFTER: Final = 120.0
 _LOW: Final = 0.10
 _FULL: Final = 0.02
 
@@ -60,7 +59,7 @@ class HealthKeeper:
 
     async def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._look(), name="health")
+        self._task = asyncio.create_task(self.health.watch(self._stopping), name="health")
 
     async def stop(self) -> None:
         """Look no more; a look that has begun ends by itself, so that no connection is left in the middle."""
@@ -68,17 +67,6 @@ class HealthKeeper:
         if self._task is not None:
             await self._task
         self.health.close()
-
-    async def _look(self) -> None:
-        # Each look is bounded by the limits of its checks, so a loop that is silent for long hangs for good.
-        beating = self.health.heartbeat("health", within=_SILENT_AFTER)
-        while not self._stopping.is_set():
-            await self.health.detailed(history=False)
-            beating.beat()
-            waits = (asyncio.ensure_future(self._clock.sleep(_LOOK_EVERY)), asyncio.create_task(self._stopping.wait()))
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for each in waits:
-                each.cancel()
 
 
 def make_health(
@@ -91,6 +79,7 @@ def make_health(
     databases: Databases,
     resilience: Resilience,
     voices: Voices,
+    hearing: Hearing,
     vault: VaultClient | None = None,
 ) -> HealthKeeper:
     """Every check there is something to look at for; what is not configured has none."""
@@ -125,6 +114,7 @@ def make_health(
         ),
     )
     _add_circuits(health, settings, resilience, voices)
+    _add_hearing(health, resilience, hearing)
     if vault is not None:
         health.add(
             Check(
@@ -148,9 +138,7 @@ def _add_circuits(health: Health, settings: AppSettings, resilience: Resilience,
         )
     if voices.missing:
         health.add(
-            Check(
-                component="speech.missing", probe=_missing_voice, consequence="Callers hear the next voice, or nothing."
-            )
+            Check(component="speech.missing", probe=_missing, consequence="Callers hear the next voice, or nothing.")
         )
     health.add(
         Check(
@@ -173,6 +161,17 @@ def _add_circuits(health: Health, settings: AppSettings, resilience: Resilience,
                 consequence="Limits and circuits are this process's own.",
             )
         )
+
+
+def _add_hearing(health: Health, resilience: Resilience, hearing: Hearing) -> None:
+    """What recognizes speech on media streams: a server's circuit, or a recognizer that was asked for and is not installed."""
+    consequence = "Callers on media streams are not understood; keys go on working."
+    if hearing.name == "openai":
+        health.add(
+            Check(component="hearing", probe=lambda: _circuits(resilience, "asr_service"), consequence=consequence)
+        )
+    if hearing.missing:
+        health.add(Check(component="hearing.missing", probe=_missing, consequence=consequence))
 
 
 async def _journal(journal: Journal) -> None:
@@ -199,7 +198,7 @@ async def _room(folder: Path) -> Finding:
     return Finding(state=state, reason=reason, observed=round(free, 4), unit="ratio")
 
 
-async def _missing_voice() -> Finding:
+async def _missing() -> Finding:
     return Finding(state=HealthState.DEGRADED, reason="not_installed")
 
 
@@ -218,9 +217,10 @@ async def _circuits(resilience: Resilience, dependency: str) -> Finding:
 
 
 async def _shared(resilience: Resilience) -> Finding:
-    notes = resilience.manager.health().notes
-    out = any("store" in note for note in notes)
-    return Finding(state=HealthState.DEGRADED, reason="out") if out else Finding()
+    out = resilience.manager.health().stores_out
+    if not out:
+        return Finding(observed=0.0, unit="stores out")
+    return Finding(state=HealthState.DEGRADED, reason="out", observed=float(len(out)), unit="stores out")
 
 
 async def _token_is_good(vault: VaultClient) -> None:

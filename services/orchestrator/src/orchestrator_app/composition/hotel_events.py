@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from orchestrator_app.composition.database import Databases
+from orchestrator_app.composition.secrets_expiry import sender_secret
 from orchestrator_app.composition.webhooks import NobodyVerifier
 from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.ports import Clock, WebhookRequest, WebhookSender, WebhookVerifier
 from orchestrator_security.delivery_store import Deliveries, json_id
 from orchestrator_security.sql_delivery_store import SqlDeliveryStore
-from orchestrator_security.webhook_security import AddressRule, HmacScheme, HmacVerifier, TrustedProxies, WebhookSecret
+from orchestrator_security.webhook_security import AddressRule, HmacScheme, HmacVerifier
 
 __all__ = ["HOTEL_SCHEME", "HotelDoor", "make_hotel_door"]
 
@@ -35,7 +35,7 @@ class HotelDoor:
 
         Args:
             request: As it arrived.
-            peer: The address at the other end of the connection.
+            peer: The client's address.
 
         Raises:
             WebhookRefused: It is not proved, or comes from an address that is not the hotel system's.
@@ -59,7 +59,7 @@ class At:
 def make_hotel_door(settings: AppSettings, databases: Databases, clock: Clock) -> HotelDoor:
     """The door as the settings say."""
     own = settings.hotel_events
-    ring: Sequence[WebhookSecret] = [WebhookSecret(name, secret) for name, secret in own.secrets.items()]
+    ring = [sender_secret(settings, "hotel", name, secret) for name, secret in own.secrets.items()]
     verifier: WebhookVerifier = (
         HmacVerifier(HOTEL_SCHEME, ring, clock=clock, source="hotel", max_body=settings.server.max_body)
         if ring
@@ -67,6 +67,6 @@ def make_hotel_door(settings: AppSettings, databases: Databases, clock: Clock) -
     )
     store = SqlDeliveryStore(databases.data)
     deliveries = Deliveries(store, clock=clock, id_of=json_id("id"), retention=timedelta(days=own.remember_days))
-    proxies = TrustedProxies(settings.resilience.trusted_proxies)
-    addresses = AddressRule(own.addresses, proxies=proxies) if own.addresses else None
+    # The peer is the client already: `ClientAddress` stands in front of all routes.
+    addresses = AddressRule(own.addresses) if own.addresses else None
     return HotelDoor(verifier, deliveries, store, addresses)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.lifecycle import done_before
 from orchestrator_kernel.ports import Clock
 
 __all__ = ["Housekeeping"]
@@ -59,8 +60,4 @@ class Housekeeping:
     async def _run(self) -> None:
         while not self._ending.is_set():
             await self.run_once()
-            waiting = [asyncio.ensure_future(each) for each in (self._clock.sleep(EVERY), self._ending.wait())]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for each in waiting:
-                each.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await done_before(self._ending, self._clock.sleep(EVERY))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from orchestrator_calls.actions import ActionStatus
 from orchestrator_calls.events import CallState, EventType
 from orchestrator_monitoring.metrics import AtMost, Counter, Gauge, Histogram, Metric, OneOf
 from orchestrator_security.pii_redactor import Kind
 
 __all__ = [
-    "ACTIONS",
-    "ACTIVE",
     "APP_METRICS",
     "CHAT_REASONS",
     "CHAT_TURNS",
@@ -25,8 +22,10 @@ __all__ = [
     "REFUSED",
     "RESILIENCE_METRICS",
     "SENTENCES",
+    "SOURCES",
     "STATES",
     "TURN_SECONDS",
+    "UNCONFIRMED",
 ]
 
 _TRANSPORT: Final = (
@@ -56,20 +55,21 @@ CHAT_REASONS: Final = OneOf(
     "unreadable",
     *_TRANSPORT,
 )
-_ACTION_REASONS: Final = OneOf(
-    "",
+_UNCONFIRMED_REASONS: Final = OneOf(
     "address_refused",
     "answer_compressed",
     "answer_too_large",
     "deadline",
     "no_json",
     "no_status",
-    "not_configured",
     "redirected",
+    "status",
     "unknown_host",
     *_TRANSPORT,
 )
-_SOURCE: Final = OneOf("actions", "agent", "livekit", "media", "orchestrator", "relay", "twilio")
+SOURCES: Final = ("actions", "agent", "api", "console", "livekit", "orchestrator", "relay", "stream", "twilio")
+"""Who tells events: what stands before the colon of an event's source. An agent may give itself another name; that is `other`."""
+_SOURCE: Final = OneOf(*SOURCES)
 _LATENCIES: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _VOICE: Final = AtMost(20)
 
@@ -119,15 +119,11 @@ FIRST_SENTENCE: Final = Histogram(
     unit="seconds",
     buckets=_LATENCIES,
 )
-ACTIONS: Final = Counter(
-    "orchestrator_actions_total",
-    "Actions by how they ended.",
-    labels={"status": OneOf(*ActionStatus), "reason": _ACTION_REASONS},
+UNCONFIRMED: Final = Counter(
+    "orchestrator_actions_unconfirmed_total",
+    "Actions and transfers that a tenant's endpoint could not confirm, by why.",
+    labels={"reason": _UNCONFIRMED_REASONS},
 )
-ACTION_SECONDS: Final = Histogram(
-    "orchestrator_action_seconds", "How long actions took.", unit="seconds", buckets=_LATENCIES
-)
-ACTIVE: Final = Gauge("orchestrator_calls_active", "Calls that run in this process.")
 REDACTIONS: Final = Counter(
     "orchestrator_pii_redactions_total",
     "Personal data and secrets that were taken out of logs, the audit and errors.",
@@ -149,9 +145,7 @@ APP_METRICS: Final[tuple[Metric, ...]] = (
     FIRST_AUDIO,
     CHAT_TURNS,
     FIRST_SENTENCE,
-    ACTIONS,
-    ACTION_SECONDS,
-    ACTIVE,
+    UNCONFIRMED,
     REDACTIONS,
     LOGGED_ERRORS,
 )

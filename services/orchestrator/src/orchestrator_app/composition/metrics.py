@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from orchestrator_app.composition import metric_declarations as declared
 from orchestrator_app.composition.audio_metrics import AUDIO_METRICS
 from orchestrator_app.composition.metric_declarations import APP_METRICS, PROCESS_METRICS, RESILIENCE_METRICS
 from orchestrator_app.composition.performance import PERFORMANCE_METRICS
+from orchestrator_app.composition.trial_calls import is_trial
 from orchestrator_calls.actions import ActionStatus
 from orchestrator_calls.chat_responder import ChatTurn
 from orchestrator_calls.events import EventType
@@ -21,7 +22,7 @@ from orchestrator_calls.http_actions import ActionTaken
 from orchestrator_calls.notices import ActionEnded, EventKept, GapSeen, Notice, StateChanged, TurnTimed
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring.alerting import ALERT_METRICS, USAGE_METRICS
-from orchestrator_monitoring.business_metrics import BUSINESS_METRICS, BusinessMetrics, Prices
+from orchestrator_monitoring.business_metrics import BUSINESS_METRICS, BusinessMetrics, Prices, TokensUsed
 from orchestrator_monitoring.health import HEALTH_METRICS
 from orchestrator_monitoring.http_metrics import HTTP_METRICS
 from orchestrator_monitoring.metrics import OWN_METRICS, Catalogue, Metric
@@ -57,6 +58,8 @@ _EVERY: Final = 5.0
 class Metrics:
     """The application's metrics; labels are bounded by construction.
 
+    Test calls of the operators' page count as what they ask of others (events, sentences, turns of models), and in no figure about callers.
+
     Args:
         tenants: Whose calls are told apart.
         folder: Shared by the processes that answer scrapes for each other.
@@ -65,14 +68,15 @@ class Metrics:
 
     def __init__(
         self,
-        tenants: Container[str] = (),
+        tenants: Collection[str] = (),
         *,
         folder: Path | None = None,
         prices: Prices | None = None,
     ) -> None:
         registers = {"tenants": tenants.__contains__}
         self.counted = CountedMetrics(*COUNTED, registers=registers, folder=folder, trace_id=recorded_trace_id)
-        self.business = BusinessMetrics(self.counted, prices=prices)
+        self.business = BusinessMetrics(self.counted, prices=prices, is_trial=is_trial)
+        self._tenants = tenants
         self.registry = self.counted.registry
         self._errors = _ErrorCounter(self.counted)
         self._shared = folder is not None
@@ -117,8 +121,7 @@ class Metrics:
 
     def follow_calls(self, running: Callable[[], Mapping[str, tuple[str, str]]]) -> None:
         """Ask at every scrape which calls run: by id, their tenant and state."""
-        self.counted.gauge(declared.ACTIVE).labels().follow(lambda: float(len(running())))
-        self.business.follow_running(running)
+        self.business.follow_running(running, tenants=lambda: self._tenants)
 
     def webhook_refused(self, door: str) -> None:
         """Count a refused webhook; `door` is a route's fixed name."""
@@ -135,16 +138,21 @@ class Metrics:
             self.counted.histogram(declared.FIRST_AUDIO).labels(outcome.voice).observe(outcome.first_audio)
 
     def wrote(self, turn: ChatTurn) -> None:
-        """Count how a language model did with a turn."""
+        """Count how a language model did with a turn, and what it took."""
         self.counted.counter(declared.CHAT_TURNS).labels(turn.outcome, turn.reason).inc()
         if turn.first_sentence is not None:
             self.counted.histogram(declared.FIRST_SENTENCE).labels().observe(turn.first_sentence)
+        # What a server does not tell is no zero.
+        if turn.prompt_tokens is not None and not is_trial(turn.call_id):
+            self.business.count(TokensUsed(turn.tenant, "prompt", turn.prompt_tokens))
+        if turn.completion_tokens is not None and not is_trial(turn.call_id):
+            self.business.count(TokensUsed(turn.tenant, "completion", turn.completion_tokens))
 
     def acted(self, taken: ActionTaken) -> None:
-        """Count how an action ended; a refusal's reason is the tenant's, so it is no label."""
-        ours = taken.reason if taken.status is ActionStatus.UNCONFIRMED else ""
-        self.counted.counter(declared.ACTIONS).labels(taken.status.value, ours).inc()
-        self.counted.histogram(declared.ACTION_SECONDS).labels().observe(taken.seconds)
+        """Count why an endpoint could not confirm; how actions end is counted from their events. A refusal's reason is the tenant's, so no label."""
+        if taken.status is ActionStatus.UNCONFIRMED:
+            reason = "status" if taken.reason.startswith("status_") else taken.reason
+            self.counted.counter(declared.UNCONFIRMED).labels(reason).inc()
 
     def observe(self, notice: Notice) -> None:
         """Count what the runtime tells."""
@@ -152,6 +160,9 @@ class Metrics:
             case EventKept(event):
                 self._events.labels(event.type.value, _kind(event.source)).inc()
                 self.business.happened(event)
+            case StateChanged() | TurnTimed() if is_trial(notice.call_id):
+                # Nobody waited who is a caller.
+                pass
             case StateChanged():
                 self.counted.counter(declared.STATES).labels(notice.after.value).inc()
                 self.business.moved(notice)
@@ -160,7 +171,7 @@ class Metrics:
             case GapSeen():
                 self.counted.counter(declared.MISSING).labels(_kind(notice.source)).inc(notice.missing)
             case ActionEnded():
-                # Counted from its event, with its name, and by `acted`, which knows why.
+                # Counted from its event, with its name; `acted` knows why it could not be confirmed.
                 pass
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator_app.composition.audio import Hearing
 from orchestrator_app.composition.auth import AuthKeeper
 from orchestrator_app.composition.console_calls import CallBoard
 from orchestrator_app.composition.database import Databases
@@ -41,6 +42,7 @@ def watch_application(registry: Registry, lifecycle: Lifecycle, settings: AppSet
             databases=registry.get(Databases),
             resilience=registry.get(Resilience),
             voices=registry.get(Voices),
+            hearing=registry.get(Hearing),
             vault=registry.get(AuthKeeper).vault,
         ),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import httpx
 from prometheus_client import CollectorRegistry
@@ -23,7 +24,19 @@ from orchestrator_performance.memory_optimizer import Component, MemoryConfig, M
 from orchestrator_performance.metrics import METRICS, MetricDescription, PerformanceMetrics
 from orchestrator_performance.monitor import Monitor, MonitorConfig, Threshold
 
-__all__ = ["CACHE_POOL", "PERFORMANCE_METRICS", "Connect", "Performance", "connect_alone", "make_performance"]
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+__all__ = [
+    "CACHE_POOL",
+    "PERFORMANCE_METRICS",
+    "Connect",
+    "ConnectStore",
+    "Performance",
+    "connect_alone",
+    "connect_store_alone",
+    "make_performance",
+]
 
 Wrap = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
 
@@ -32,6 +45,10 @@ CACHE_POOL: Final = "cache"
 
 _SQLITE_CONNECTIONS: Final = 15
 _DATABASE_WAIT: Final = 30.0
+
+
+ConnectStore = Callable[[str, str], "Redis"]
+"""Makes the client of a Redis or Valkey: of its name in statistics, and its URL."""
 
 
 class Connect(Protocol):
@@ -45,6 +62,15 @@ class Connect(Protocol):
 def connect_alone(name: str, config: HttpClientConfig, wrap: Wrap | None = None) -> httpx.AsyncClient:  # noqa: ARG001 - nobody counts
     """A client that no pool counts."""
     return create_client(config, wrap=wrap)
+
+
+def connect_store_alone(name: str, url: str) -> Redis:
+    """A client whose connections no process counts.
+
+    Raises:
+        ConfigurationError: The driver is not installed, or the URL is none.
+    """
+    return Pools().redis(PoolConfig(name=name, url=url)).client
 
 
 @dataclass(slots=True)
@@ -83,6 +109,16 @@ class Performance:
         )
         return self.pools.http(pool, wrap=wrap, replace=True).client
 
+    def connect_store(self, name: str, url: str) -> Redis:
+        """A client of Redis or Valkey whose connections are counted; the pools close it.
+
+        Raises:
+            ConfigurationError: The driver is not installed, or the URL is none.
+        """
+        own = self._settings.performance
+        pool = PoolConfig(name=name, url=url, hold_seconds=own.hold_seconds, stacks=own.stacks)
+        return self.pools.redis(pool).client
+
     def engine(self, name: str, url: str) -> AsyncEngine:
         """The engine of a database, its connections counted.
 
@@ -101,6 +137,11 @@ class Performance:
         )
         return self.pools.sql(pool, make=create_engine).engine
 
+    def request_timer(self, method: str, route: str, status: int) -> Callable[[float], None]:
+        """Who keeps the durations of such requests."""
+        record = self.monitor.timers.timing("request", f"{method} {route}").record
+        return partial(record, failed=True) if status >= 500 else record
+
     def add_cache(self, cache: Cache[Any]) -> None:
         """Start and stop the cache with the process, count it, and have it shrink when memory is short."""
         self.caches.append(cache)
@@ -108,7 +149,14 @@ class Performance:
 
     def cached_speech(self, clock: Clock, sealing: Sealing, key_secret: bytes) -> SpeechCache | None:
         """The cache of spoken sentences, if the settings ask for one."""
-        cache = make_speech_cache(self._settings, clock, level=self.level, sealing=sealing, key_secret=key_secret)
+        cache = make_speech_cache(
+            self._settings,
+            clock,
+            level=self.level,
+            sealing=sealing,
+            key_secret=key_secret,
+            timed=partial(self.monitor.timers.time, "cache", "speech"),
+        )
         if cache is not None:
             self.add_cache(cache.cache)
         return cache
@@ -147,7 +195,8 @@ def make_performance(settings: AppSettings, clock: Clock, registry: CollectorReg
         ConfigurationError: The second level's driver is not installed, or its URL is none.
     """
     own = settings.performance
-    monitor = Monitor(MonitorConfig(interval=own.interval, thresholds=_thresholds(settings) if own.alerting else ()))
+    thresholds = _thresholds(settings) if own.alerting else ()
+    monitor = Monitor(MonitorConfig(interval=own.interval, thresholds=thresholds), clock=clock)
 
     def observe(kind: str, name: str, seconds: float, failed: bool) -> None:  # noqa: FBT001 - as the pools tell it
         monitor.timers.timing("dependency" if kind == "http" else "database", name).record(seconds, failed=failed)

@@ -111,4 +111,5 @@ def chat_config(chat: ChatSettings, tenant: TenantSettings) -> ChatConfig:
         max_tokens=chat.max_tokens,
         tokens_field=chat.tokens_field,
         temperature=chat.temperature,
+        usage=chat.usage,
     )

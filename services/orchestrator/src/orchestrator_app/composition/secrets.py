@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from orchestrator_app.composition.secrets_expiry import expiries
 from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.exceptions import ConfigurationError
 
@@ -63,8 +64,9 @@ def load_secrets(settings: AppSettings) -> AppSecrets:
     """The secrets; what the settings do not give is made once and kept with mode 600.
 
     Raises:
-        ConfigurationError: A secret file cannot be made, or others may read it.
+        ConfigurationError: A secret file cannot be made, others may read it, or `security.secret_expiry` names a secret that is none.
     """
+    expiries(settings)
     folder = data_folder(settings)
     token, token_file = settings.security.access_token, None
     if token is None and settings.auth.access_token:

@@ -12,9 +12,10 @@ from uuid import uuid4
 
 from orchestrator_app.composition.database import Databases
 from orchestrator_app.composition.metrics import CATALOGUE, COUNTED, Metrics
+from orchestrator_app.composition.performance import Connect
 from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.exceptions import ConfigurationError
-from orchestrator_kernel.http import HttpClientConfig, create_client
+from orchestrator_kernel.http import HttpClientConfig
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring.metrics import Catalogue, Histogram
 from orchestrator_monitoring.slo_monitor import (
@@ -82,7 +83,9 @@ class Objectives:
             await self.prometheus.aclose()
 
 
-def make_objectives(settings: AppSettings, databases: Databases, metrics: Metrics, clock: Clock) -> Objectives:
+def make_objectives(
+    settings: AppSettings, databases: Databases, metrics: Metrics, clock: Clock, connect: Connect
+) -> Objectives:
     """The monitor over this process's counters and the shared database.
 
     Raises:
@@ -90,7 +93,7 @@ def make_objectives(settings: AppSettings, databases: Databases, metrics: Metric
     """
     slos, store = configured_slos(settings), SqlSloStore(databases.data)
     url, process = settings.monitoring.prometheus_url, f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid4().hex[:8]}"
-    client = create_client(HttpClientConfig(base_url=str(url).rstrip("/"))) if url is not None else None
+    client = connect("prometheus", HttpClientConfig(base_url=str(url).rstrip("/"))) if url is not None else None
     source = None if client is None else PrometheusCounts(PrometheusClient(client), slos.maintenance)
     wanted = frozenset(
         each.metric for slo in slos.slos for each in (slo.indicator.ratio.total, slo.indicator.ratio.part)

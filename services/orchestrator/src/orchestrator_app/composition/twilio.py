@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from orchestrator_app.composition.secrets_expiry import sender_secret, twilio_secret_id
 from orchestrator_app.composition.webhooks import NobodyVerifier
 from orchestrator_app.settings import AppSettings, TenantSettings
 from orchestrator_calls.legs.twilio import RelayTwiml, is_number
 from orchestrator_calls.legs.twilio_media import StreamTwiml
 from orchestrator_kernel.ports import Clock, WebhookVerifier
-from orchestrator_security.webhook_security import TwilioVerifier, WebhookSecret, any_of
+from orchestrator_security.webhook_security import TwilioVerifier, any_of
 
 __all__ = ["PREFIX", "TwilioDoor", "TwilioPlan", "twilio_verifier"]
 
@@ -29,7 +30,10 @@ def twilio_verifier(settings: AppSettings, clock: Clock) -> WebhookVerifier:
     """Verifies Twilio's requests under every configured account."""
     accounts = [
         TwilioVerifier(
-            [WebhookSecret(f"{account}-{number}", token) for number, token in enumerate(tokens)],
+            [
+                sender_secret(settings, "twilio", twilio_secret_id(account, number), token)
+                for number, token in enumerate(tokens)
+            ],
             clock=clock,
             source=account,
             max_body=settings.server.max_body,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator_app.composition.secrets import AppSecrets
+from orchestrator_app.composition.secrets_expiry import STATIC_KEY, sender_secret
 from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.ports import Clock, WebhookRefused, WebhookRequest, WebhookSender, WebhookVerifier
 from orchestrator_security.webhook_security import (
@@ -12,7 +13,6 @@ from orchestrator_security.webhook_security import (
     HmacScheme,
     HmacVerifier,
     LiveKitVerifier,
-    WebhookSecret,
     any_of,
 )
 
@@ -44,7 +44,7 @@ def livekit_verifier(settings: AppSettings, clock: Clock) -> WebhookVerifier:
     if not keys:
         return NobodyVerifier("no LiveKit API key is configured")
     return LiveKitVerifier(
-        {api_key: [WebhookSecret(f"livekit-{api_key}"[:128], secret)] for api_key, secret in keys.items()},
+        {api_key: [sender_secret(settings, "livekit", api_key, secret)] for api_key, secret in keys.items()},
         clock=clock,
         max_body=settings.server.max_body,
     )
@@ -54,10 +54,10 @@ def agent_verifier(settings: AppSettings, secrets: AppSecrets, clock: Clock) -> 
     """Verifies media agents: by HMAC, or by the static key of earlier agents where one is set."""
     doors: list[WebhookVerifier] = []
     if secrets.agents:
-        ring = [WebhookSecret(name, secret) for name, secret in secrets.agents.items()]
+        ring = [sender_secret(settings, "agents", name, secret) for name, secret in secrets.agents.items()]
         doors.append(HmacVerifier(AGENT_SCHEME, ring, clock=clock, source="agent", max_body=settings.server.max_body))
     if settings.agents.bearer_key is not None:
-        old = [WebhookSecret("static", settings.agents.bearer_key)]
+        old = [sender_secret(settings, "agents", STATIC_KEY, settings.agents.bearer_key)]
         doors.append(BearerVerifier(old, clock=clock, source="agent", max_body=settings.server.max_body))
     if not doors:
         return NobodyVerifier("no agent secret is configured")

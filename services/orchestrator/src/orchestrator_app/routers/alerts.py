@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from orchestrator_app.composition.alerting import Alerting
 from orchestrator_app.composition.audit import Auditing
@@ -20,6 +20,7 @@ from orchestrator_kernel.exceptions import DatabaseError, ExternalServiceError, 
 from orchestrator_kernel.ports.operations import UnknownAlert
 from orchestrator_monitoring.alerting import AlertRecord, Notice, Receiver, Silence
 from orchestrator_monitoring.slo_monitor import PrometheusFailed
+from orchestrator_security.input_validation import StrictModel
 from orchestrator_utils.error_handler import problem_responses
 
 __all__ = ["router"]
@@ -68,10 +69,8 @@ class ActiveAlerts(BaseModel):
     evaluates: bool = Field(description="Whether this process evaluates and tells; another one may.")
 
 
-class SilenceRequest(BaseModel):
+class SilenceRequest(StrictModel):
     """Tell nobody for a time."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     minutes: float = Field(gt=0, le=30 * 24 * 60)
     reason: str = Field(min_length=1, max_length=500)

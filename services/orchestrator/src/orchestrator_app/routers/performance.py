@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from orchestrator_app.composition.performance import Performance
-from orchestrator_app.routers._services import BODY, GUARD, given
+from orchestrator_app.routers._services import BODY, GUARD, Time, given
 from orchestrator_app.routers._webhook import InvalidJson
 from orchestrator_auth.fastapi_guard import requires
 from orchestrator_auth.guard import PLATFORM
 from orchestrator_kernel.exceptions import ValidationError
 from orchestrator_performance.memory_optimizer import MemoryReport, MemoryState
 from orchestrator_performance.monitor import Alert, Sample
+from orchestrator_security.input_validation import StrictModel
 from orchestrator_utils.error_handler import problem_responses
 
 __all__ = ["router"]
@@ -178,25 +178,23 @@ class Cleared(BaseModel):
     everywhere: bool = Field(description="False if other processes could not be told yet.")
 
 
-class Wanted(BaseModel):
+class Wanted(StrictModel):
     """How much to give back."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     bytes: int | None = Field(default=None, ge=1, le=2**50, description="Everything that can be when absent.")
 
 
 @router.get("/overview", dependencies=[_VIEW])
-async def overview(process: Process) -> Overview:
+async def overview(process: Process, clock: Time) -> Overview:
     """The last sample, memory, pools, caches and alerts."""
-    latest = process.monitor.latest()
+    latest, now = process.monitor.latest(), clock.monotonic()
     return Overview(
         status=_status(process),
-        latest=None if latest is None else _sample(latest),
+        latest=None if latest is None else _sample(latest, now),
         memory=_memory(process.memory.report()),
         pools=_pools(process),
         caches=_caches(process),
-        alerts=_alerts(process),
+        alerts=_alerts(process, now),
         blocked=[Blocking(seconds=each.seconds, stack=list(each.stack)) for each in process.monitor.loop.blocked],
         sampling_share=process.monitor.cost_share,
     )
@@ -219,21 +217,23 @@ async def caches(process: Process) -> list[CacheView]:
 
 
 @router.get("/alerts", dependencies=[_VIEW])
-async def alerts(process: Process) -> list[AlertView]:
+async def alerts(process: Process, clock: Time) -> list[AlertView]:
     """The measures that are too high now."""
-    return _alerts(process)
+    return _alerts(process, clock.monotonic())
 
 
 @router.get("/metrics/history", dependencies=[_VIEW], responses=problem_responses(UnknownMeasure, 422))
 async def history(
     process: Process,
+    clock: Time,
     metric: Annotated[str | None, Query(pattern="^[!-~]{1,100}$", description="One measure; all when absent.")] = None,
     seconds: Annotated[float, Query(gt=0, le=86_400)] = 3600.0,
 ) -> list[SampleView]:
     """The samples of the last while, oldest first."""
     if metric is not None and metric not in process.monitor.metrics:
         raise UnknownMeasure(f"there is no measure of this name; there is {', '.join(process.monitor.metrics)}")
-    return [_sample(each) for each in process.monitor.history(metric, seconds=seconds)]
+    now = clock.monotonic()
+    return [_sample(each, now) for each in process.monitor.history(metric, seconds=seconds)]
 
 
 @router.get("/prometheus", dependencies=[_VIEW], response_class=Response)
@@ -305,18 +305,16 @@ def _caches(process: Performance) -> list[CacheView]:
     return found
 
 
-def _alerts(process: Performance) -> list[AlertView]:
-    return [_alert(each) for each in process.monitor.alerts]
+def _alerts(process: Performance, now: float) -> list[AlertView]:
+    return [_alert(each, now) for each in process.monitor.alerts]
 
 
-def _alert(alert: Alert) -> AlertView:
-    return AlertView(
-        metric=alert.metric, value=alert.value, above=alert.above, for_seconds=time.monotonic() - alert.since
-    )
+def _alert(alert: Alert, now: float) -> AlertView:
+    return AlertView(metric=alert.metric, value=alert.value, above=alert.above, for_seconds=now - alert.since)
 
 
-def _sample(sample: Sample) -> SampleView:
-    return SampleView(seconds_ago=time.monotonic() - sample.at, measures=dict(sample.measures))
+def _sample(sample: Sample, now: float) -> SampleView:
+    return SampleView(seconds_ago=now - sample.at, measures=dict(sample.measures))
 
 
 def _memory(report: MemoryReport) -> MemoryView:
