@@ -19,7 +19,7 @@ from orchestrator_calls.actions import ActionStatus
 from orchestrator_calls.chat_responder import ChatTurn
 from orchestrator_calls.events import EventType
 from orchestrator_calls.http_actions import ActionTaken
-from orchestrator_calls.notices import ActionEnded, EventKept, GapSeen, Notice, StateChanged, TurnTimed
+from orchestrator_calls.notices import ActionEnded, CallResumed, EventKept, GapSeen, Notice, StateChanged, TurnTimed
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring.alerting import ALERT_METRICS, USAGE_METRICS
 from orchestrator_monitoring.business_metrics import BUSINESS_METRICS, BusinessMetrics, Prices, TokensUsed
@@ -170,6 +170,9 @@ class Metrics:
                 self.counted.histogram(declared.TURN_SECONDS).labels(notice.channel).observe(max(0.0, notice.seconds))
             case GapSeen():
                 self.counted.counter(declared.MISSING).labels(_kind(notice.source)).inc(notice.missing)
+            case CallResumed():
+                # It was counted where it began.
+                pass
             case ActionEnded():
                 # Counted from its event, with its name; `acted` knows why it could not be confirmed.
                 pass
