@@ -20,12 +20,16 @@ from orchestrator_performance.audio_optimizer import (
 )
 from orchestrator_performance.benchmarking import Bench, BenchmarkError, Contender, Gate, Report, compare
 
+MISSED = "exact, without audioop (misses 6)"
 SOURCE = random.Random(1)
 VOICE = array("h", (max(-32768, min(32767, round(SOURCE.gauss(0, 3000)))) for _ in range(160))).tobytes()
 
 
 def g711(law: str) -> Report:
-    """One frame of 20 ms there and back: what Python's C code takes, what is exact, and the opt-in."""
+    """One frame of 20 ms there and back: what Python's C code takes, what is exact, and the opt-in.
+
+    Without `audioop` the aim is 6, too, and Python alone does not reach it: its gate only keeps it from getting worse, and its name says so in the table.
+    """
     native = audioop()
     if native is None:
         raise BenchmarkError("the baseline is audioop: install orchestrator-performance[audioop]")
@@ -44,14 +48,14 @@ def g711(law: str) -> Report:
             codec.encode(VOICE)
             codec.decode(codes)
 
-        name = {id(exact): "exact", id(fast): "fast=True"}.get(id(codec), "exact, without audioop")
+        name = {id(exact): "exact", id(fast): "fast=True"}.get(id(codec), MISSED)
         return Contender(name, run)
 
     return compare(
         f"G.711 {law}, a frame encoded and decoded",
         baseline=Contender("audioop", by_audioop),
         contenders=[there_and_back(each) for each in (exact, tables, fast)],
-        gates={"exact": Gate(at_most=6.0), "fast=True": Gate(at_most=1.2)},
+        gates={"exact": Gate(at_most=6.0), "fast=True": Gate(at_most=1.2), MISSED: Gate(at_most=11.0)},
         seconds=3,
     )
 

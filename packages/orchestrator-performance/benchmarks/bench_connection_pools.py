@@ -3,10 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 
-from orchestrator_performance.benchmarking import Bench, Contender, Gate, Report, acompare
+from orchestrator_performance.benchmarking import Bench, Contender, Gate, Report, Sampling, acompare
 from orchestrator_performance.connection_pools import PoolConfig, Pools
+
+
+@asynccontextmanager
+async def away(url: str, seconds: float) -> AsyncGenerator[str, None]:
+    """The same server as if it were on another machine: what it answers comes so much later."""
+    from sqlalchemy import make_url
+
+    address, loop = make_url(url), asyncio.get_running_loop()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection(address.host, address.port)
+
+        async def answers() -> None:
+            while data := await from_server.read(65_536):
+                loop.call_later(seconds, writer.write, data)
+            loop.call_later(seconds, writer.close)
+
+        answering = asyncio.create_task(answers())
+        while data := await reader.read(65_536):
+            to_server.write(data)
+        to_server.close()
+        await answering
+
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield address.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+
+
+async def database_away() -> Report:
+    """The same SELECT where a round trip takes a millisecond, as between machines of one site: three of them in a transaction, one without."""
+    from sqlalchemy import text
+
+    from orchestrator_testing.servers import postgres
+
+    one = text("SELECT 1")
+    with postgres() as server, server.fresh_database() as near:
+        async with away(near, 0.001) as url, Pools() as pools:
+            pool = pools.sql(PoolConfig(name="away", url=url, size=5))
+
+            async def transaction() -> None:
+                async with pool.engine.connect() as connection:
+                    await connection.execute(one)
+
+            async def autocommit() -> None:
+                async with pool.reading() as connection:
+                    await connection.execute(one)
+
+            return await acompare(
+                "one-row SELECT with a checkout, a round trip of 1 ms",
+                baseline=Contender("pool, transaction", transaction),
+                contenders=[Contender("pool, reading()", autocommit)],
+                gates={"pool, reading()": Gate(at_most=0.5)},
+                seconds=3,
+                clock="wall",
+                sampling=Sampling(sample_seconds=0.02),
+            )
 
 
 async def database() -> list[Report]:
@@ -121,5 +178,6 @@ async def http_books() -> Report:
 
 def benches() -> Iterable[Bench]:
     yield database
+    yield database_away
     yield valkey_books
     yield http_books

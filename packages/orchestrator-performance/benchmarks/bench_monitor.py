@@ -41,10 +41,10 @@ def timing() -> Report:
     monitor = Monitor(MonitorConfig())
 
     def timed() -> None:
-        with monitor.timers.time("task", "nothing"):
+        with monitor.timers.time("request", "nothing"):
             pass
 
-    kept = monitor.timers.timing("task", "nothing")
+    kept = monitor.timers.timing("request", "nothing")
     return compare(
         "time a block",
         baseline=Contender("a function call", lambda: None),

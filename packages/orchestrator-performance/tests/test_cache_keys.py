@@ -186,6 +186,50 @@ def test_a_function_keeps_its_results():
     assert calls == [4, 4]
 
 
+async def test_one_text_is_one_key_however_it_is_passed_and_nothing_else_is():
+    cache: Cache[str] = Cache(CacheConfig(name="one"))
+    memory: MemoryCache[str] = MemoryCache(CacheConfig(name="one"))
+    calls: list[object] = []
+
+    @cached(cache)
+    async def known(first: object) -> str:
+        calls.append(first)
+        return repr(first)
+
+    @cached(memory)
+    def known_here(rest: object) -> str:
+        calls.append(rest)
+        return repr(rest)
+
+    for each in ("1", 1, True, None, ("1",), b"1", [1, "1"]):
+        for _ in range(2):
+            assert await known(each) == await known(first=each) == repr(each)
+            assert known_here(each) == known_here(rest=each) == repr(each)
+    assert len(calls) == 14
+    assert await known.remove(first="1")
+    known_here.remove("1")
+    await known("1")
+    known_here(rest="1")
+    assert calls[14:] == ["1", "1"]
+    for wrong in ((), ("1", "2")):
+        with pytest.raises(TypeError):
+            await known(*wrong)
+        with pytest.raises(TypeError):
+            known_here(*wrong)
+
+
+async def test_a_function_without_parameters_has_one_key():
+    cache: Cache[int] = Cache(CacheConfig(name="none"))
+    calls: list[int] = []
+
+    @cached(cache)
+    async def answer() -> int:
+        calls.append(1)
+        return 42
+
+    assert [await answer(), await answer(), len(calls)] == [42, 42, 1]
+
+
 def test_each_kind_of_function_has_its_kind_of_cache():
     async def coroutine() -> int:
         return 1

@@ -53,6 +53,23 @@ def test_merging_is_recording_into_one(a: list[float], b: list[float], c: list[f
     assert first == LatencyHistogram.of(a)
 
 
+@given(many, many)
+def test_recording_what_is_sorted_is_recording_each(before: list[float], values: list[float]):
+    histogram = LatencyHistogram.of(before)
+    histogram.record_sorted([])
+    histogram.record_sorted(sorted(values))
+    assert histogram == LatencyHistogram.of(before + values)
+    assert histogram.count == len(before) + len(values)
+
+
+@pytest.mark.parametrize("values", [[-1.0, 2.0], [1.0, math.inf], [math.nan]])
+def test_what_is_sorted_and_no_latency_is_refused(values: list[float]):
+    histogram = LatencyHistogram()
+    with pytest.raises(BenchmarkError):
+        histogram.record_sorted(values)
+    assert histogram.count == 0
+
+
 @given(latencies, st.integers(1, 1000))
 def test_recording_many_at_once_is_recording_each(value: float, count: int):
     once = LatencyHistogram()

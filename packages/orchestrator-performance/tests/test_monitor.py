@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator_kernel.exceptions import ConfigurationError, ValidationError
+from orchestrator_kernel.ports import SystemClock
 from orchestrator_performance._monitor.thresholds import Thresholds
 from orchestrator_performance._timing import BOUNDS, Timing
 from orchestrator_performance.metrics import METRICS
@@ -145,6 +146,21 @@ def test_names_of_timers_are_bounded():
         monitor.timers.timing("unknown", "x")
 
 
+@given(st.lists(st.integers(0, 1_000_000), max_size=30), st.integers(1, 30))
+def test_a_timing_tells_all_of_it_whenever_it_is_asked(sizes, ask_every):
+    """However many durations come between two looks."""
+    timing, known, failed = Timing(), 0, 0
+    for number, size in enumerate(sizes):
+        for each in range(size % 700):
+            timing.record(each / 1000, failed=each % 5 == 0)
+        known, failed = known + size % 700, failed + len(range(0, size % 700, 5))
+        if number % ask_every == 0:
+            assert (timing.count, timing.failures) == (known, failed)
+    window, failures = timing.roll()
+    assert (window.count, failures) == (known, failed)
+    assert (timing.histogram.count, timing.roll()[1], timing.count, timing.failures) == (0, 0, known, failed)
+
+
 @given(st.lists(st.floats(0, 100), max_size=50))
 def test_buckets_add_up(durations):
     timing = Timing()
@@ -190,7 +206,7 @@ async def test_every_threshold_can_fire(caplog: pytest.LogCaptureFixture):
     limits = tuple(Threshold(metric=each, above=-1, samples=1) for each in (*names, "pool.waiting"))
     monitor = Monitor(MonitorConfig(interval=60, thresholds=limits), observe=heard.append)
     monitor.add_source("pool", lambda: {"waiting": 3.0}, ["waiting"])
-    for kind in ("request", "dependency", "database", "cache", "task"):
+    for kind in ("request", "dependency", "database", "cache"):
         monitor.timers.timing(kind, "x").record(0.01)
     caplog.set_level(logging.CRITICAL)
     async with monitor:
@@ -222,10 +238,6 @@ async def test_a_source_and_an_observer_that_fail_do_no_harm(caplog: pytest.LogC
     assert "an observer of alerts failed" in caplog.text
 
 
-class Route:
-    path = "/items/{id}"
-
-
 async def request(app, path: str = "/items/7") -> list[dict]:
     sent: list[dict] = []
 
@@ -239,24 +251,44 @@ async def request(app, path: str = "/items/7") -> list[dict]:
     return sent
 
 
+class Noon(SystemClock):
+    """A clock that somebody sets."""
+
+    now_is = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_is
+
+
+async def test_samples_and_alerts_are_dated_by_the_clock_that_is_given():
+    clock = Noon()
+    config = MonitorConfig(interval=60, thresholds=(Threshold(metric="tasks", above=0, samples=1),))
+    async with Monitor(config, clock=clock) as monitor:
+        assert monitor.sample().at == 1000.0
+        clock.now_is += 100.0
+        assert [each.since for each in monitor.alerts] == [1000.0]
+        monitor.sample()
+        assert [each.at for each in monitor.history(seconds=50)] == [1100.0]
+
+
 async def test_requests_are_timed_by_route_and_not_by_what_callers_write():
     monitor = watching()
 
     async def app(scope, receive, send) -> None:
         if "missing" not in scope["path"]:
-            scope["route"] = Route()
+            scope["template"] = "/v1/items/{id}"
         if "crash" in scope["path"]:
             raise RuntimeError("crash")
         await send({"type": "http.response.start", "status": 503 if "broken" in scope["path"] else 200})
         await send({"type": "http.response.body"})
 
-    timed = TimingMiddleware(app, monitor.timers)
+    timed = TimingMiddleware(app, timers=monitor.timers, route_of=lambda scope: scope.get("template", "unmatched"))
     for path in ("/items/1", "/items/2", "/broken", "/missing/1", "/missing/2"):
         assert len(await request(timed, path)) == 2
     with pytest.raises(RuntimeError):
         await request(timed, "/crash")
     found = {name: (timing.count, timing.failures) for _, name, timing in monitor.timers}
-    assert found == {"GET /items/{id}": (4, 2), "GET no route": (2, 0)}
+    assert found == {"GET /v1/items/{id}": (4, 2), "GET unmatched": (2, 0)}
 
 
 def test_metrics_are_described_once_each_with_bounded_labels():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,40 +13,49 @@ __all__ = ["BOUNDS", "Timing"]
 BOUNDS: Final = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds."""
 
+_TOGETHER: Final = 256
+"""So many durations are sorted into buckets at once, which costs far less than one by one."""
+
 
 class Timing:
     """Durations in seconds, and how many of them ended badly."""
 
-    __slots__ = ("_histogram", "count", "counts", "failures", "total", "window_failures")
+    __slots__ = ("_counts", "_fresh", "_histogram", "_total", "failures", "window_failures")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
-        self.count = 0
-        self.total = 0.0
+        self._counts = [0] * (len(BOUNDS) + 1)
+        self._fresh: list[float] = []
+        self._total = 0.0
+        self._histogram: LatencyHistogram | None = None
         self.failures = 0
         self.window_failures = 0
-        self._histogram: LatencyHistogram | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        self._sort()
+        return sum(self._counts)
+
+    @property
+    def total(self) -> float:
+        """Of all, in seconds."""
+        self._sort()
+        return self._total
 
     @property
     def histogram(self) -> LatencyHistogram:
         """Since `roll`, or since the beginning."""
-        if self._histogram is None:
-            # Whoever only imports a cache does not pay for the tools of measurement.
-            from orchestrator_performance.benchmarking import LatencyHistogram  # noqa: PLC0415
-
-            self._histogram = LatencyHistogram()
-        return self._histogram
+        self._sort()
+        return self._window()
 
     def record(self, seconds: float, *, failed: bool = False) -> None:
         """Count one more."""
-        seconds = max(0.0, seconds)
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.count += 1
-        self.total += seconds
-        self.histogram.record(seconds)
+        self._fresh.append(seconds)
         if failed:
             self.failures += 1
             self.window_failures += 1
+        if len(self._fresh) >= _TOGETHER:
+            self._sort()
 
     def roll(self) -> tuple[LatencyHistogram, int]:
         """What was recorded since the last time, and how many of it failed."""
@@ -56,9 +65,32 @@ class Timing:
 
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative, with their upper bounds as Prometheus writes them."""
+        self._sort()
         found: list[tuple[str, float]] = []
         seen = 0
-        for bound, count in zip((*map(str, BOUNDS), "+Inf"), self.counts, strict=True):
+        for bound, count in zip((*map(str, BOUNDS), "+Inf"), self._counts, strict=True):
             seen += count
             found.append((bound, seen))
         return found
+
+    def _window(self) -> LatencyHistogram:
+        if self._histogram is None:
+            # Whoever only imports a cache does not pay for the tools of measurement.
+            from orchestrator_performance.benchmarking import LatencyHistogram  # noqa: PLC0415
+
+            self._histogram = LatencyHistogram()
+        return self._histogram
+
+    def _sort(self) -> None:
+        if not self._fresh:
+            return
+        fresh, self._fresh = self._fresh, []
+        values = sorted(max(0.0, each) for each in fresh)
+        below = 0
+        for number, bound in enumerate(BOUNDS):
+            upto = bisect_right(values, bound, below)
+            self._counts[number] += upto - below
+            below = upto
+        self._counts[-1] += len(values) - below
+        self._total += sum(values)
+        self._window().record_sorted(values)

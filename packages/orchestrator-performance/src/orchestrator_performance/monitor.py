@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from orchestrator_kernel.exceptions import ConfigurationError
+from orchestrator_kernel.ports import Clock, SystemClock
 from orchestrator_performance._monitor.config import DEFAULT_THRESHOLDS, MonitorConfig, Threshold
 from orchestrator_performance._monitor.gc_pauses import GcPauses
 from orchestrator_performance._monitor.loop_lag import Blocked, LoopWatch
@@ -67,7 +68,7 @@ class Sample:
     """Measures at one moment.
 
     Attributes:
-        at: Monotonic seconds.
+        at: Monotonic seconds of the monitor's clock.
         measures: By name; seconds, bytes, shares of 1, or counts.
     """
 
@@ -81,9 +82,16 @@ class Monitor:
     Args:
         config: Intervals and thresholds.
         observe: Told of every alert that fires or clears; it must not block.
+        clock: Dates samples and alerts.
     """
 
-    def __init__(self, config: MonitorConfig | None = None, *, observe: Callable[[Alert], None] | None = None) -> None:
+    def __init__(
+        self,
+        config: MonitorConfig | None = None,
+        *,
+        observe: Callable[[Alert], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.config = config or MonitorConfig()
         self.timers = Timers(self.config.names)
         self.loop = LoopWatch(self.config.lag_interval, self.config.blocked_seconds)
@@ -91,6 +99,7 @@ class Monitor:
         self.cost_seconds = 0.0
         """Processor time that samples took, since the start."""
         self._observe = observe
+        self._clock = clock or SystemClock()
         self._process = ProcessReader()
         self._thresholds = Thresholds(self.config.thresholds)
         self._sources: dict[str, tuple[Source, tuple[str, ...]]] = {}
@@ -129,7 +138,7 @@ class Monitor:
 
     def history(self, metric: str | None = None, *, seconds: float | None = None) -> list[Sample]:
         """The samples of the last so many seconds, oldest first; with one measure only if it is named."""
-        since = float("-inf") if seconds is None else time.monotonic() - seconds
+        since = float("-inf") if seconds is None else self._clock.monotonic() - seconds
         found = [each for each in self._history if each.at >= since]
         if metric is None:
             return found
@@ -154,7 +163,7 @@ class Monitor:
             except Exception:
                 logger.exception("a source of measures failed", extra={"source": name})
         measures["monitor.cost_share"] = self.cost_share
-        sample = Sample(time.monotonic(), measures)
+        sample = Sample(self._clock.monotonic(), measures)
         self._history.append(sample)
         for alert in self._thresholds.judge(measures, sample.at):
             self._tell(alert)

@@ -102,11 +102,16 @@ class AudioBudget:
 
     # --- for the buffers ----------------------------------------------------------------------------------------------------
 
-    def added(self, size: int) -> None:
-        """A frame was put into a buffer."""
+    def added(self, size: int) -> bool:
+        """A frame was put into a buffer; whether more is kept now than may be."""
         self._put += 1
         self._bytes += size
-        self._peak = max(self._peak, min(self._bytes, self.limit))
+        if self._bytes > self.limit:
+            self._peak = self.limit
+            return True
+        if self._bytes > self._peak:  # noqa: PLR1730 - mostly it is not, and a call costs as much as all of this
+            self._peak = self._bytes
+        return False
 
     def removed(self, size: int, *, taken: bool) -> None:
         """A frame left a buffer."""
@@ -115,11 +120,6 @@ class AudioBudget:
             self._taken += 1
         else:
             self._dropped += 1
-
-    @property
-    def over(self) -> bool:
-        """Whether more is kept than may be."""
-        return self._bytes > self.limit
 
     def shed(self, newest: FrameBuffer) -> None:
         """Lose old frames until the limit holds: those of the newest's own stream if it has its fair share, of the largest otherwise."""
@@ -177,10 +177,10 @@ class FrameBuffer:
         self._frames.append(frame)
         self.bytes += size
         self._put += 1
-        self._budget.added(size)
-        if self._budget.over:
+        if self._budget.added(size):
             self._budget.shed(self)
-        self._wake()
+        if self._news is not None:
+            self._wake()
         return self._dropped - before
 
     def take(self) -> bytes | None:

@@ -67,15 +67,6 @@ class MemoryCache(Generic[V]):
             return cast("V", entry.value)
         return self._look(entry)
 
-    def hit(self, key: Hashable) -> Entry | None:
-        """The entry of `key` if it is calm, counted as a hit: for those to whom a call more is a call too many."""
-        entry = self._table.get(key)
-        if entry is not None and self._now() < entry.calm:
-            entry.hits += 1
-            self._stats.hits += 1
-            return entry
-        return None
-
     def _look(self, entry: Entry | None) -> V | Missing:
         if entry is None or self._store.look(entry, self._now()) in {Verdict.GONE, Verdict.IN_NEED}:
             self._stats.misses += 1

@@ -100,15 +100,6 @@ class ReadThrough(Generic[V]):
             return MISSING
         return self._use(entry)
 
-    def hit(self, key: Hashable) -> Entry | None:
-        """The entry of `key` if it is calm, counted as a hit: for those to whom a call more is a call too many."""
-        entry = self._table.get(key)
-        if entry is not None and self._now() < entry.calm:
-            entry.hits += 1
-            self._stats.hits += 1
-            return entry
-        return None
-
     def _use(self, entry: Entry) -> V:
         entry.hits += 1
         self._stats.hits += 1

@@ -20,7 +20,7 @@ class Alert:
         state: `firing` or `cleared`.
         value: What was measured.
         above: The threshold.
-        since: Monotonic seconds.
+        since: Monotonic seconds of the monitor's clock.
     """
 
     metric: str

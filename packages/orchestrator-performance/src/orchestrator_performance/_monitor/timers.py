@@ -12,7 +12,7 @@ from orchestrator_performance._timing import Timing
 
 __all__ = ["KINDS", "Timers"]
 
-KINDS: Final = ("request", "dependency", "database", "cache", "task")
+KINDS: Final = ("request", "dependency", "database", "cache")
 _OTHER: Final = "other"
 
 

@@ -20,12 +20,16 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 class TimingMiddleware:
     """From the request to the start of its answer, by method and route; answers of 500 and above are failures.
 
-    The route is what the framework says it was (`scope["route"].path`); requests that met none are one name together.
+    Args:
+        app: The application below.
+        timers: Of the monitor.
+        route_of: The template of the route that answers, prefixes of included routers and mounts included, from the scope. Never the path: it is what callers write.
     """
 
-    def __init__(self, app: AsgiApp, timers: Timers) -> None:
+    def __init__(self, app: AsgiApp, *, timers: Timers, route_of: Callable[[Scope], str]) -> None:
         self._app = app
         self._timers = timers
+        self._route_of = route_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -38,8 +42,9 @@ class TimingMiddleware:
         def record(*, failed: bool) -> None:
             nonlocal answered
             answered = True
-            route = getattr(scope.get("route"), "path", "no route")
-            self._timers.timing("request", f"{scope['method']} {route}").record(perf_counter() - began, failed=failed)
+            self._timers.timing("request", f"{scope['method']} {self._route_of(scope)}").record(
+                perf_counter() - began, failed=failed
+            )
 
         async def timed(message: Message) -> None:
             if message["type"] == "http.response.start" and not answered:

@@ -4,8 +4,8 @@
 `open_loop` loads an operation at intended times and reports percentiles; `Gate` says what is good enough, and a run on a machine too
 busy to tell is void instead of failed. `orchestrator-bench run PATH...` runs files of benchmarks.
 
-Modules beside this one: `.patterns` (loads that change while they last), `.capacity` (how much is carried), `.resources` (what it costs), `.stored`
-(a run against a stored one) and `.selftest`.
+Modules beside this one: `.patterns` (loads that change while they last), `.capacity` (how much is carried), `.resources` (what it costs), `.asgi`
+(requests in process), `.stored` (a run against a stored one) and `.selftest`.
 """
 
 from orchestrator_performance.benchmarking._comparison import acompare, compare

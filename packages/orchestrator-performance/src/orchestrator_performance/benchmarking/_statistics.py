@@ -61,10 +61,10 @@ def estimate_median(values: Sequence[float], confidence: float = 0.99) -> Estima
 
 def _quantile_rank(count: int, rank: int, probability: float) -> int:
     """The smallest k for which a resample's `rank`-th smallest is at or below the k-th value with at least `probability`."""
-    return bisect_left(range(1, count), probability, key=lambda k: _binomial_tail(count, k / count, rank)) + 1
+    return bisect_left(range(1, count), probability, key=lambda k: binomial_tail(count, k / count, rank)) + 1
 
 
-def _binomial_tail(count: int, chance: float, at_least: int) -> float:
+def binomial_tail(count: int, chance: float, at_least: int) -> float:
     """P(Binomial(count, chance) >= at_least), for 0 < chance < 1."""
     log_chance, log_other = math.log(chance), math.log1p(-chance)
     log_all = math.lgamma(count + 1)

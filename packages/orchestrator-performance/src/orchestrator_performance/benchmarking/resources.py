@@ -1,6 +1,6 @@
 """What a load costs beside time: processor, memory, collections of garbage, and what the system took away.
 
-Read from `/proc` where there is one, so that other processes can be watched too; elsewhere from `getrusage`, for this process alone.
+Other processes can be watched where there is a `/proc`; this one everywhere.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import resource
-import sys
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator_kernel.process_status import read_status
 from orchestrator_performance.benchmarking._errors import BenchmarkError
 
 __all__ = ["ResourceUse", "Watch", "watch"]
@@ -149,30 +148,16 @@ def _read(pids: Sequence[int]) -> _Reading:
 
 
 def _of_process(pid: int) -> _Reading:
-    if not (_PROC / "self" / "statm").exists():
-        if pid != os.getpid():
-            raise BenchmarkError("other processes can be watched only where the system has /proc")
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        # The system counts it in bytes here, and knows the peak alone.
-        scale = 1 if sys.platform == "darwin" else 1024
-        return _Reading(used.ru_utime + used.ru_stime, used.ru_maxrss * scale, used.ru_nivcsw)
-    folder = _PROC / str(pid)
+    own = pid == os.getpid()
     try:
-        stat = (folder / "stat").read_text().rpartition(")")[2].split()
-        resident = int((folder / "statm").read_text().split()[1])
-        status = (folder / "status").read_text()
+        status = read_status(None if own else pid)
+        cpu = time.process_time() if own else _cpu_seconds(pid)
     except OSError as error:
-        raise BenchmarkError(f"process {pid} is not there to be watched") from error
-    ticks = int(stat[11]) + int(stat[12])
-    return _Reading(
-        ticks / os.sysconf("SC_CLK_TCK"),
-        resident * os.sysconf("SC_PAGE_SIZE"),
-        _number(status, "nonvoluntary_ctxt_switches"),
-    )
+        raise BenchmarkError(f"process {pid} is not there to be watched, or the system has no /proc") from error
+    return _Reading(cpu, status.resident, status.preempted)
 
 
-def _number(status: str, name: str) -> int | None:
-    for line in status.splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.partition(":")[2])
-    return None
+def _cpu_seconds(pid: int) -> float:
+    # The name before it may have blanks and brackets.
+    stat = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
