@@ -163,18 +163,16 @@ class Auth:
         Raises:
             ConfigurationError: A value is out of range, or the algorithm is HS256.
         """
-        audit, policies = Auditor(sink, clock=clock), policies or StaticPolicy(default_policy())
         tokens = _Tokens.build(config, records, revocations, sealer, clock)
-        common = _Common(pepper=pepper, audit=audit, clock=clock)
+        common = _Common(pepper=pepper, audit=Auditor(sink, clock=clock), clock=clock)
         hasher = PasswordHasher(config.hashing)
         users = Users(records, sealer, hasher, **common, rules=config.passwords, per_account=config.guesses)
         factor = SecondFactor(records, sealer, **common, issuer=config.name, limits=config.guesses)
         kept, rules = session_records or records, config.sessions
         sessions = Sessions(kept, tokens.issuer, tokens.revocations, **common, roles_of=users.roles, config=rules)
-        keys = ApiKeys(key_records or records, **common, limiter=limiter or MemoryKeyLimiter(clock))
         return cls(
-            audit=audit,
-            policies=policies,
+            audit=common["audit"],
+            policies=policies or StaticPolicy(default_policy()),
             ring=tokens.ring,
             revocations=tokens.revocations,
             issuer=tokens.issuer,
@@ -183,7 +181,7 @@ class Auth:
             factor=factor,
             sessions=sessions,
             signin=SignIn(users, factor, sessions, **common),
-            keys=keys,
+            keys=ApiKeys(key_records or records, **common, limiter=limiter or MemoryKeyLimiter(clock)),
             records=records,
             session_records=kept,
             config=config,

@@ -123,13 +123,7 @@ class Lexicon:
         self.polite = self._set((language.polite,))
         self.name_ends = self._set((language.stops,)) - PARTICLES
         self.rules = Matcher([(compile_pattern(rule.pattern, self.normaliser), rule) for rule in self._rules()])
-        self.polarity = Matcher(
-            [
-                (compile_pattern(pattern, self.normaliser), meaning)
-                for meaning, patterns in ((True, language.yes), (False, language.no))
-                for pattern in patterns
-            ]
-        )
+        self.polarity = self._yes_and_no()
         self.wishes = self._matcher(("<want>",) if "want" in language.vocabulary.classes else ())
         self.lead_ins = self._matcher(language.lead_ins)
         self.changes = self._matcher(language.changes)
@@ -144,10 +138,7 @@ class Lexicon:
         self.selves = self._set((language.vocabulary.selves,))
         self.links = self._set((language.vocabulary.links,))
         self.joins = self._set((language.vocabulary.joins,))
-        self.letters = {word: word[0] for word in self._set((language.vocabulary.alphabet,))}
-        self.letters.update(
-            (self.normaliser.word(name), letter) for name, letter in language.vocabulary.letters.items()
-        )
+        self.letters = self._letters()
         self.greetings = self._set((language.vocabulary.greetings,))
         self.triple = self._set(language.vocabulary.triple)
         self.until = self._set((language.vocabulary.until,))
@@ -169,6 +160,21 @@ class Lexicon:
     def phrases(self) -> tuple[Matcher[None] | Matcher[bool], ...]:
         """What is listened for beside the values."""
         return (self.polarity, self.lead_ins, self.changes, self.everything, self.own_number, self.wishes)
+
+    def _yes_and_no(self) -> Matcher[bool]:
+        return Matcher(
+            [
+                (compile_pattern(pattern, self.normaliser), meaning)
+                for meaning, patterns in ((True, self.language.yes), (False, self.language.no))
+                for pattern in patterns
+            ]
+        )
+
+    def _letters(self) -> dict[str, str]:
+        """The words that stand for letters."""
+        vocabulary = self.language.vocabulary
+        named = {self.normaliser.word(name): letter for name, letter in vocabulary.letters.items()}
+        return {word: word[0] for word in self._set((vocabulary.alphabet,))} | named
 
     def _matcher(self, patterns: Iterable[str]) -> Matcher[None]:
         return Matcher([(compile_pattern(pattern, self.normaliser), None) for pattern in patterns])
