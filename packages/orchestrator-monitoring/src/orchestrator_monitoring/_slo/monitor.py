@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring._metrics.declarations import Gauge, Metric
 from orchestrator_monitoring._metrics.label_bounds import AtMost
@@ -30,7 +28,6 @@ __all__ = [
     "SloStanding",
 ]
 
-logger = logging.getLogger(__name__)
 
 _SLO: Final = AtMost(100)
 OBJECTIVE: Final = Gauge(
@@ -114,7 +111,6 @@ class SloMonitor:
         self._source = source or store
         self._clock = clock
         self._sampler = Sampler(slos.slos, read, process=process, maintenance=slos.maintenance)
-        self._purged = 0.0
         self.latest: tuple[SloStanding, ...] = ()
 
     @property
@@ -157,13 +153,9 @@ class SloMonitor:
         return forecast(bad, budget=slo.budget, window=slo.window)
 
     async def purge(self) -> None:
-        """Drop samples that no window reaches any more; at most once an hour, however often it is called."""
-        now = self._clock.now().timestamp()
-        if now - self._purged < 3600:
-            return
-        self._purged = now
-        try:
-            await self.store.purge(now)
-        except OrchestratorError:
-            # The next hour tries again; until then there is only more to sum up.
-            logger.warning("old samples of objectives could not be dropped", exc_info=True)
+        """Drop samples that no window reaches any more; once an hour is enough.
+
+        Raises:
+            DatabaseError: They are still there; there is only more to sum up.
+        """
+        await self.store.purge(self._clock.now().timestamp())

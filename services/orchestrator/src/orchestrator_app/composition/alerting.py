@@ -154,11 +154,11 @@ class Alerting:
         if now - self._purged < PURGE_EVERY:
             return
         self._purged = now
-        await self.objectives.monitor.purge()
         try:
+            await self.objectives.monitor.purge()
             await self.service.store.purge(self.clock.now().timestamp())
         except OrchestratorError as error:
-            logger.warning("old notices could not be dropped", extra={"code": error.code})
+            logger.warning("old samples and notices could not be dropped", extra={"code": error.code})
 
 
 def make_alerting(
