@@ -70,10 +70,8 @@ def request_in(utterance: Utterance, start: int, end: int) -> str:
 
 def _is_verb(utterance: Utterance, at: int) -> bool:
     """Whether "I would like" goes on with what to do, so that it belongs to the caller's own words."""
-    token, language = utterance.tokens[at], utterance.lexicon.language
-    if language.tag == "en":
-        return token.word in language.infinitive
-    return len(token.word) > 3 and token.word.endswith(language.infinitive) if language.infinitive else False
+    word, language = utterance.tokens[at].word, utterance.lexicon.language
+    return word in language.before_infinitive or (len(word) > 3 and word.endswith(language.infinitive))
 
 
 def _bounds(utterance: Utterance, start: int, end: int) -> tuple[int, int]:

@@ -213,7 +213,8 @@ class Language:
         corrections: Words with which people correct themselves between two values ("four, no wait, five").
         spelled_as: Words between a letter and a word that begins with it ("B for Bravo"), in the pattern notation.
         no_names: Words with which no name begins.
-        infinitive: How a verb ends that may follow "I would like"; in English the word before it.
+        infinitive: How a verb ends that may follow "I would like".
+        before_infinitive: Words that stand before such a verb.
         own_number: How people name the number from which they call, in the pattern notation.
         examples: Words for a value of each slot type, to try patterns with.
         vocabulary: Classes of words.
@@ -250,7 +251,8 @@ class Language:
     corrections: str
     spelled_as: tuple[str, ...]
     no_names: str
-    infinitive: tuple[str, ...]
+    infinitive: tuple[str, ...] = ()
+    before_infinitive: tuple[str, ...] = ()
     own_number: tuple[str, ...]
     examples: Mapping[str, str]
     vocabulary: Vocabulary

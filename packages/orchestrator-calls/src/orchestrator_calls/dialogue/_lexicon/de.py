@@ -301,7 +301,6 @@ _YES = (
     "((die|der|das) ist (es|sie|er)|(so|bitte|gerne) weitergeben|geben sie [es|das] [so] weiter|wenn es keine umstände macht|genau (die|der|das|den)|machen sie das|ich bitte darum|wenn sie so (nett|lieb|gut|freundlich) wären|seien sie so (nett|gut|lieb)|das wäre (nett|toll|super|schön|gut|lieb|klasse|prima)|(können|könnten) (wir|sie) so machen|machen wir so|so machen wir es|so machen wir das|wird gemacht|von mir aus|warum nicht|alles bestens|alles gut|alles okay|einwandfrei|freilich|logisch|logo|klaro|top|toll|klasse|spitze|exakt|absolut|definitiv|unbedingt|so ist es|so isses|sehr schön|so ist recht|tun sie das|genau so|ja bitte|kein problem|gut|in ordnung|alles klar|alles richtig|sehr gerne|sehr gut|auf jeden fall)",
 )
 _NO = (
-    "None",
     "nein (danke|danke schön|vielen dank)",
     "(nein|nichts|nee|nö|falsch|nicht|keinesfalls|nein danke)",
     "[das|so] [stimmt|passt|ist] [so|ganz] nicht [ganz|so] [richtig|korrekt]",
@@ -382,7 +381,6 @@ def language() -> Language:
         corrections="nein nee nö nicht moment entschuldigung doch lieber besser sagen wir ich meine quatsch halt warten sie oder sorry pardon",
         spelled_as=("wie",),
         no_names="der die das dem den ein eine einen einem einer jeden keinen alle wiedersehen wiederhören deutsch englisch",
-        infinitive=(),
         own_number=_OWN_NUMBER,
         examples=_EXAMPLES,
         vocabulary=GERMAN,

@@ -219,9 +219,8 @@ _YES = (
     "(please do|go ahead|all right|do that|do it|go for it|if you could|if you would|that works|that is (it|better))",
 )
 _NO = (
-    "None",
     "no (thank you|thanks)",
-    "(no|nothing|nope|nah|wrong|incorrect)",
+    "(no|none|nothing|nope|nah|wrong|incorrect)",
     "not [quite|really|exactly|all|entirely|so] [right|correct|good|fine|perfect|that]",
     "(that is|it is) [not] (wrong|incorrect|right|correct|what i said)",
 )
@@ -308,7 +307,7 @@ def language() -> Language:
         corrections="no not wait sorry i mean make it that rather actually hang on oh better say pardon or",
         spelled_as=("for", "as in", "like"),
         no_names="the a an my your our me us it that this what when where time what how",
-        infinitive=("to",),
+        before_infinitive=("to",),
         own_number=_OWN_NUMBER,
         examples=_EXAMPLES,
         vocabulary=ENGLISH,

@@ -276,7 +276,6 @@ _YES = (
     "(d'accord|bien sûr|je veux bien|avec plaisir|faites|faites ça|allez-y|si vous (voulez|pouvez) [bien]|c'est (noté|entendu|cela|bien)|ça (marche|roule|me va|va|me convient|colle)|c'est tout bon|c'est celle là|c'est celui là|transmettez|si ça ne vous (dérange|ennuie) pas|tout est (bon|juste|exact|correct|parfait)|banco|top|ok pour moi|affirmatif|nickel|mais oui|eh oui|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|pourquoi pas|très bien|tout à fait)",
 )
 _NO = (
-    "None",
     "non (merci|merci beaucoup)",
     "(non|rien|faux|incorrect|nan|pas)",
     "(ce n'est pas|c'est pas|pas) [tout à fait|vraiment|du tout] [ça|exact|correct|bon|juste]",
