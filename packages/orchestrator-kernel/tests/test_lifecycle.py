@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
-from orchestrator_kernel.lifecycle import Lifecycle, StartFailed, StopFailed, done_before
+from orchestrator_kernel.lifecycle import Lifecycle, StartFailed, StopFailed, done_before, first_ended
 from orchestrator_kernel.virtual_time import run
 
 
@@ -250,6 +250,24 @@ def test_who_waits_for_work_may_be_cancelled_and_the_work_ends_too():
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert work.ended == "cut off"
+        assert len(asyncio.all_tasks()) == 1
+
+    run(main())
+
+
+def test_of_several_tasks_the_others_end_with_the_first():
+    async def main():
+        works = [Work(1), Work(5), Work(100)]
+        tasks = [asyncio.create_task(work.do()) for work in works]
+        assert await first_ended(*tasks) == tasks[:1]
+        assert [work.ended for work in works] == ["done", "cut off", "cut off"]
+        assert len(asyncio.all_tasks()) == 1
+        tasks = [asyncio.create_task(Work(100).do()) for _ in range(2)]
+        waiting = asyncio.create_task(first_ended(*tasks))
+        await asyncio.sleep(1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
         assert len(asyncio.all_tasks()) == 1
 
     run(main())

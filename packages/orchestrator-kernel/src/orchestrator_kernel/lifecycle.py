@@ -15,16 +15,18 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 
-__all__ = ["Component", "Lifecycle", "StartFailed", "StopFailed", "done_before"]
+__all__ = ["Component", "Lifecycle", "StartFailed", "StopFailed", "done_before", "first_ended"]
 
 logger = logging.getLogger(__name__)
 
 Step = Callable[[], Awaitable[object]]
 Drain = Callable[[float], Awaitable[object]]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,17 +220,30 @@ async def done_before(stopping: asyncio.Event, work: Coroutine[object, object, o
     Returns:
         Whether it was done; what it raises is raised here. Nothing of it runs any more when this returns, cancelled or not.
     """
-    task, stop = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
-    try:
-        await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            await task
-            return True
+    task = asyncio.create_task(work)
+    if task not in await first_ended(task, asyncio.create_task(_until(stopping))):
         return False
+    await task
+    return True
+
+
+async def first_ended(*tasks: asyncio.Task[T]) -> list[asyncio.Task[T]]:
+    """Wait until one of them ends, and have the others end.
+
+    Returns:
+        Those that ended by themselves. Nothing of the others runs any more when this returns, cancelled or not.
+    """
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return [task for task in tasks if task.done()]
     finally:
-        for each in (task, stop):
+        for each in tasks:
             each.cancel()
-        await asyncio.gather(task, stop, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until(event: asyncio.Event) -> object:
+    return await event.wait()
 
 
 async def _within(step: Step | None, limit: float, name: str, verb: str) -> None:
