@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
 from orchestrator_app.composition.database import Databases
+from orchestrator_app.composition.housekeeping import Job
 from orchestrator_app.composition.metrics import CATALOGUE, Metrics
 from orchestrator_app.composition.performance import Connect, Performance
 from orchestrator_app.composition.slo import Objectives, make_objectives, own_readings, show_standings
@@ -62,7 +63,6 @@ __all__ = ["Alerting", "configured_alerting", "make_alerting", "watch_objectives
 
 logger = logging.getLogger(__name__)
 
-PURGE_EVERY: Final = 3600.0
 STOP: Final = 4.0
 """Seconds that what is being written gets when the application stops."""
 
@@ -110,7 +110,15 @@ class Alerting:
     usage: ProcessUsage = field(default_factory=ProcessUsage)
     _task: asyncio.Task[None] | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _purged: float = 0.0
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """What housekeeping has to do here."""
+        store = self.service.store
+        return {
+            "samples": self.objectives.monitor.purge,
+            "notices": lambda: store.purge(self.clock.now().timestamp()),
+        }
 
     async def start(self) -> None:
         """Begin to sample, and to evaluate where that is wanted."""
@@ -133,7 +141,6 @@ class Alerting:
     async def _sample_forever(self) -> None:
         while not self._stopping.is_set():
             await self._sample()
-            await self._purge()
             await done_before(self._stopping, self.clock.sleep(self.settings.sample_seconds))
         await self._sample()
 
@@ -148,17 +155,6 @@ class Alerting:
             except OrchestratorError as error:
                 # What was counted waits for the next look.
                 logger.warning("samples could not be kept", extra={"code": error.code})
-
-    async def _purge(self) -> None:
-        now = self.clock.monotonic()
-        if now - self._purged < PURGE_EVERY:
-            return
-        self._purged = now
-        try:
-            await self.objectives.monitor.purge()
-            await self.service.store.purge(self.clock.now().timestamp())
-        except OrchestratorError as error:
-            logger.warning("old samples and notices could not be dropped", extra={"code": error.code})
 
 
 def make_alerting(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from orchestrator_app.composition.actions import TenantActions, TransferDesk, make_actions
-from orchestrator_app.composition.alerting import watch_objectives
+from orchestrator_app.composition.alerting import Alerting, watch_objectives
 from orchestrator_app.composition.audio import Hearing, make_hearing
 from orchestrator_app.composition.audio_metrics import AUDIO_METRICS
 from orchestrator_app.composition.audit import Auditing, make_audit
@@ -15,7 +15,7 @@ from orchestrator_app.composition.auth import AuthKeeper, make_auth
 from orchestrator_app.composition.calls import GapAudit, make_peers, make_responders, make_runtime
 from orchestrator_app.composition.database import Databases, open_databases, prepare
 from orchestrator_app.composition.hotel_events import HotelDoor, make_hotel_door
-from orchestrator_app.composition.housekeeping import Housekeeping
+from orchestrator_app.composition.housekeeping import Housekeeping, Job
 from orchestrator_app.composition.metric_declarations import RESILIENCE_METRICS
 from orchestrator_app.composition.metrics import Metrics
 from orchestrator_app.composition.observing import watch_application
@@ -121,6 +121,7 @@ def compose(settings: AppSettings, *, clock: Clock | None = None) -> Application
     _live(registry, lifecycle, settings, asking, runtime)
     watch_application(registry, lifecycle, settings, clock)
     watch_objectives(registry, lifecycle, settings, clock)
+    _tidy(registry, lifecycle, clock, kept)
     return Application(settings, secrets, registry, lifecycle, version("orchestrator-app"))
 
 
@@ -234,12 +235,22 @@ def _keeping(
     lifecycle.add("journal", start=journal.open, stop=journal.close, requires=["keys"])
     lifecycle.add("audit", start=audit.start, stop=audit.stop, requires=["tables"])
     lifecycle.add("gaps", stop=gaps.close, requires=["audit"])
-    hotel = registry.provide(HotelDoor, make_hotel_door(settings, databases, clock))
-    jobs = {"deliveries": lambda: hotel.store.purge(now=clock.now()), "audit": audit.sink.purge, **auth.jobs}
-    tidying = Housekeeping(jobs, clock)
-    lifecycle.add("housekeeping", start=tidying.start, stop=tidying.stop, requires=["audit", "auth"])
+    registry.provide(HotelDoor, make_hotel_door(settings, databases, clock))
     lifecycle.add("auth", start=auth.start, stop=auth.stop, requires=["keys", "audit"])
     return _Keeping(journal, peers, audit, gaps, sealer)
+
+
+def _tidy(registry: Registry, lifecycle: Lifecycle, clock: Clock, kept: _Keeping) -> None:
+    """What is over is dropped, whoever keeps it."""
+    deliveries, auth, alerting = registry.get(HotelDoor).store, registry.get(AuthKeeper), registry.get(Alerting)
+    jobs: dict[str, Job] = {
+        "deliveries": lambda: deliveries.purge(now=clock.now()),
+        "audit": kept.audit.sink.purge,
+        **auth.jobs,
+        **alerting.jobs,
+    }
+    tidying = Housekeeping(jobs, clock)
+    lifecycle.add("housekeeping", start=tidying.start, stop=tidying.stop, requires=["audit", "auth", "alerting"])
 
 
 def _provide(

@@ -1,4 +1,4 @@
-"""What is over is dropped, an hour after the other: deliveries that no sender repeats any more, and what the audit log has kept for long enough."""
+"""What is over is dropped, an hour after the other: deliveries that no sender repeats any more, what the audit log has kept for long enough, old samples and notices."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.lifecycle import done_before
 from orchestrator_kernel.ports import Clock
 
-__all__ = ["Housekeeping"]
+__all__ = ["Housekeeping", "Job"]
 
 logger = logging.getLogger(__name__)
 
 EVERY: Final = 3600.0
+
+Job = Callable[[], Awaitable[int | None]]
+"""Drops what is over, and answers how much that was, where it is counted."""
 
 
 class Housekeeping:
     """Runs jobs at start and then every hour; a job that fails is tried again with the next round.
 
     Args:
-        jobs: By what they drop; each answers how many.
+        jobs: By what they drop.
         clock: Of the waits.
     """
 
-    def __init__(self, jobs: Mapping[str, Callable[[], Awaitable[int]]], clock: Clock) -> None:
+    def __init__(self, jobs: Mapping[str, Job], clock: Clock) -> None:
         self._jobs = jobs
         self._clock = clock
         self._ending = asyncio.Event()

@@ -11,6 +11,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from orchestrator_app.composition.twilio import TwilioDoor
 from orchestrator_app.routers._services import Intake
+from orchestrator_app.routers._sockets import close_reason
 from orchestrator_app.routers._webhook import Senders, signed_by
 from orchestrator_app.routers.twilio import public_base, tenant_of
 from orchestrator_app.routers.webhooks import UnknownTenant
@@ -54,8 +55,7 @@ class TwilioSocket:
     async def close(self, code: int, reason: str) -> None:
         """Close it, unless it is closed already."""
         try:
-            # RFC 6455 section 5.5: the frame of a close holds 125 bytes, two of them the code.
-            await self.websocket.close(code, reason.encode()[:123].decode(errors="ignore"))
+            await self.websocket.close(code, close_reason(reason))
         except (WebSocketDisconnect, RuntimeError) as error:
             logger.debug("the socket was gone already", exc_info=error)
 

@@ -32,6 +32,7 @@ from orchestrator_calls.events import TERMINAL, Event, EventType
 from orchestrator_calls.journal import CallRow, JournalUnavailable
 from orchestrator_calls.runtime import CallNotFound, Draining, MailboxFull, TooManyCalls
 from orchestrator_calls.transcript import as_json
+from orchestrator_kernel.lifecycle import first_ended
 from orchestrator_kernel.models import CallId, TenantId
 from orchestrator_kernel.ports import Erased, Json
 from orchestrator_utils.error_handler import problem_responses
@@ -228,15 +229,8 @@ async def watch_call(
             await websocket.close(1000, "the call is over")
             return
         telling = asyncio.create_task(_tell(websocket, queue))
-        listening = asyncio.create_task(_until_closed(websocket))
-        try:
-            await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
-            if telling.done():
-                telling.result()
-        finally:
-            telling.cancel()
-            listening.cancel()
-            await asyncio.gather(telling, listening, return_exceptions=True)
+        if telling in await first_ended(telling, asyncio.create_task(_until_closed(websocket))):
+            telling.result()
 
 
 async def _tell(websocket: WebSocket, queue: Watched) -> None:

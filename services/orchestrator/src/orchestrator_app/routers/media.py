@@ -10,6 +10,7 @@ from typing import Final
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from orchestrator_app.routers._services import Runtime, Sessions, Speaking
+from orchestrator_app.routers._sockets import close_reason, received_text
 from orchestrator_auth.fastapi_guard import proved_by
 from orchestrator_calls.events import TERMINAL
 from orchestrator_calls.legs.media import Hello, MediaProtocolError, parse_message
@@ -78,8 +79,7 @@ async def _serve(websocket: WebSocket, call_id: str, runtime: CallRuntime) -> No
             await _take_reports(websocket, player)
     except MediaProtocolError as error:
         logger.warning("media socket closed", extra={"call_id": call_id, "reason": error.message})
-        # RFC 6455 section 5.5: the frame of a close holds 125 bytes, two of them the code.
-        await websocket.close(1008, error.message.encode()[:123].decode(errors="ignore"))
+        await websocket.close(1008, close_reason(error.message))
 
 
 def _token(websocket: WebSocket) -> str:
@@ -112,9 +112,4 @@ async def _take_reports(websocket: WebSocket, player: Player) -> None:
 
 
 async def _text(websocket: WebSocket) -> str:
-    message = await websocket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message.get("code", 1005))
-    if message.get("text") is None:
-        raise MediaProtocolError("messages of the client are JSON text")
-    return str(message["text"])
+    return await received_text(websocket, lambda: MediaProtocolError("messages of the client are JSON text"))

@@ -13,6 +13,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from orchestrator_app.composition.twilio import PREFIX
 from orchestrator_app.routers._services import Intake, TakingIn, Twilio
+from orchestrator_app.routers._sockets import received_text
 from orchestrator_app.routers._twilio_socket import FORBIDDEN, TwilioSocket, handshake, tenant_of_call
 from orchestrator_app.routers._webhook import Proving
 from orchestrator_auth.fastapi_guard import proved_by
@@ -173,9 +174,4 @@ async def _heard(prompt: wire.Prompt, session: _Session) -> None:
 
 
 async def _text(websocket: WebSocket) -> str:
-    message = await websocket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message.get("code", 1005))
-    if message.get("text") is None:
-        raise wire.RelayProtocolError("messages of the relay are JSON text", 1003)
-    return str(message["text"])
+    return await received_text(websocket, lambda: wire.RelayProtocolError("messages of the relay are JSON text", 1003))

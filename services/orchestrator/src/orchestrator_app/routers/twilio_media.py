@@ -7,11 +7,12 @@ import logging
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, WebSocket
+from fastapi import APIRouter, Depends, WebSocket, WebSocketDisconnect
 
 from orchestrator_app.composition.audio import Hearing
 from orchestrator_app.composition.twilio import PREFIX
 from orchestrator_app.routers._services import Intake, TakingIn, Twilio, given
+from orchestrator_app.routers._sockets import received_text
 from orchestrator_app.routers._twilio_socket import FORBIDDEN, TwilioSocket, handshake, tenant_of_call
 from orchestrator_app.routers._webhook import Proving
 from orchestrator_auth.fastapi_guard import proved_by
@@ -21,6 +22,7 @@ from orchestrator_calls.legs.media_ear import MediaEar
 from orchestrator_calls.legs.media_line import MediaLine
 from orchestrator_calls.legs.media_session import MediaSession
 from orchestrator_kernel.exceptions import ValidationError
+from orchestrator_kernel.lifecycle import first_ended
 from orchestrator_kernel.ports import Json
 
 __all__ = ["router"]
@@ -42,12 +44,14 @@ class _Socket(TwilioSocket):
 
     async def text(self) -> str | None:
         """The next message; None when the other side is gone."""
-        message = await self.websocket.receive()
-        if message["type"] == "websocket.disconnect":
+        try:
+            return await received_text(self.websocket, _no_text)
+        except WebSocketDisconnect:
             return None
-        if message.get("text") is None:
-            raise wire.MediaStreamError("messages of a media stream are JSON text", fatal=True)
-        return str(message["text"])
+
+
+def _no_text() -> wire.MediaStreamError:
+    return wire.MediaStreamError("messages of a media stream are JSON text", fatal=True)
 
 
 @dataclass(slots=True)
@@ -143,12 +147,10 @@ async def _serve(call: _Call, intake: Intake, hearing: Hearing) -> None:
             config=hearing.ear(own),
         )
         line.attach(player, began=lambda: _answered(ear, hearing))
-        telling, listening = asyncio.create_task(ear.run()), asyncio.create_task(_listen(call, line, ear))
         try:
-            await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
+            ended = await first_ended(asyncio.create_task(ear.run()), asyncio.create_task(_listen(call, line, ear)))
         finally:
             ear.close()
-            ended = await _ended(telling, listening)
         for task in ended:
             task.result()
 
@@ -157,15 +159,6 @@ def _answered(ear: MediaEar, hearing: Hearing) -> None:
     """The first audio of a sentence went out: of an answer, if somebody waited."""
     if (waited := ear.waited()) is not None:
         hearing.answered(waited)
-
-
-async def _ended(*tasks: asyncio.Task[None]) -> list[asyncio.Task[None]]:
-    """Those that ended by themselves; the others are ended now."""
-    ended = [task for task in tasks if task.done()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return ended
 
 
 async def _listen(call: _Call, line: MediaLine, ear: MediaEar) -> None:
