@@ -1,10 +1,11 @@
-"""A thousand calls for an hour: the memory they take grows with their number, and not with the time they last."""
+"""The memory of a thousand calls: little for each that is idle, and after an hour no more than after half of it."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import logging
+import tracemalloc
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ MINUTE = 60.0
 PAUSE = 10.0
 """Seconds from one turn of a call to the next."""
 PAGE = 4096
+BEGINNING = (("call_started", {}), ("transcription", {"text": "hello"}))
 
 
 class Forgetting(MemoryJournal):
@@ -94,6 +96,41 @@ def judge(measured: list[float]) -> None:
     before, after = max(measured[third : 2 * third]), max(measured[2 * third :])
     logger.info("resident MiB: %s", ", ".join(f"{each:.1f}" for each in measured))
     assert after <= before * 1.03
+
+
+async def memory_of_idle(calls: int) -> float:
+    """KiB of each of so many calls that were greeted and have had a turn; their events are in memory here, too."""
+
+    def allocated() -> int:
+        # What the process has resident depends on what other tests gave back.
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    clock = LoopClock()
+    async with CallRuntime(journal=MemoryJournal(clock), responder=lambda _: Brief(), clock=clock) as runtime:
+
+        async def begin(call: str) -> None:
+            for sequence, (kind, payload) in enumerate(BEGINNING, 1):
+                made = event(kind, clock.monotonic(), call=call, id=f"{call}-{sequence}", sequence=sequence, **payload)
+                await runtime.submit(made, wait=5)
+
+        # What the first calls cost is not theirs alone.
+        await asyncio.gather(*(begin(f"first-{number}") for number in range(calls // 10)))
+        before = allocated()
+        await asyncio.gather(*(begin(f"idle-{number}") for number in range(calls)))
+        await asyncio.sleep(1)
+        assert runtime.active == calls + calls // 10
+        return (allocated() - before) / 1024 / calls
+
+
+def test_a_thousand_idle_calls_take_64_kib_each_at_most():
+    tracemalloc.start()
+    try:
+        each = run(memory_of_idle(1000))
+    finally:
+        tracemalloc.stop()
+    logger.info("an idle call takes %.1f KiB", each)
+    assert each <= 64
 
 
 @pytest.mark.slow
