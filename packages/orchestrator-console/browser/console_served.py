@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import uvicorn
 from console_support import BASE, PASSWORD, Host
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, Request
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -71,10 +71,10 @@ class Watched:
         if message.type in {"error", "warning"}:
             self.errors.append(message.text)
 
-    def _failed(self, request: object) -> None:
-        # A line that the page itself closed, by going elsewhere, is no mistake.
-        if not str(getattr(request, "url", "")).endswith(("/events", "/line")):
-            self.errors.append(f"failed: {getattr(request, 'url', '')}")
+    def _failed(self, request: Request) -> None:
+        # What the page itself gave up, by going elsewhere, is no mistake.
+        if request.failure != "net::ERR_ABORTED":
+            self.errors.append(f"failed: {request.url}: {request.failure}")
 
     def until(self, condition: str, limit: float = 15.0) -> None:
         """Return when the expression holds; asked through the debugger, for the page's policy lets nobody else evaluate a text."""
