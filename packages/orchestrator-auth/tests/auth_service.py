@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 
 from auth_support import BindingSealer, HandClock, ListSink
 from fastapi import FastAPI
@@ -37,12 +38,13 @@ class Mailbox(ResetMail):
 
 
 class Service:
-    def __init__(self) -> None:
+    def __init__(self, tenants: Collection[str] | None = None) -> None:
         self.clock, self.sink, self.mail = HandClock(), ListSink(), Mailbox()
         config = AuthConfig(
             issuer="https://calls.example",
             audience="calls",
             origins=["https://calls.example"],
+            tenants=tenants,
             hashing=HasherConfig(time_cost=1, memory_kib=256, parallelism=1),
         )
         self.auth = Auth.build(

@@ -77,9 +77,10 @@ class Admin:
         audit: Auditor,
         clock: Clock,
         second_factor_roles: Collection[str] = (),
+        tenants: Collection[str] | None = None,
     ) -> None:
         self._users = users
-        self._members = Members(users, sessions, factor, revocations, policies=policies, audit=audit)
+        self._members = Members(users, sessions, factor, revocations, policies=policies, audit=audit, tenants=tenants)
         self._sessions = sessions
         self._keys = keys
         self._ring = ring

@@ -17,13 +17,14 @@ import hashlib
 import secrets
 import string
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from orchestrator_auth._rbac.policy import Actor, reaches
+from orchestrator_auth._rbac.tenants import TenantUnknown, require_tenant
 from orchestrator_auth.audit import Auditor
 from orchestrator_auth.exceptions import AccessDenied, CredentialRefused, KeyLimitReached
 from orchestrator_auth.keyed_hash import Pepper
@@ -32,7 +33,16 @@ from orchestrator_auth.records import RecordStore, Table, owner_of
 from orchestrator_kernel.exceptions import ValidationError
 from orchestrator_kernel.ports import Clock
 
-__all__ = ["ApiKey", "ApiKeyNotFound", "ApiKeys", "KeyLimiter", "MadeKey", "MemoryKeyLimiter", "NewKey"]
+__all__ = [
+    "ApiKey",
+    "ApiKeyNotFound",
+    "ApiKeys",
+    "KeyLimiter",
+    "MadeKey",
+    "MemoryKeyLimiter",
+    "NewKey",
+    "TenantUnknown",
+]
 
 _KIND: Final = "api_key"
 _PREFIX: Final = "ork_"
@@ -151,6 +161,7 @@ class ApiKeys:
         audit: Told of every key made, refused, rotated and revoked.
         limiter: Counts their requests; None for no limits.
         cache_seconds: How long a verified key is believed without asking the store: how late a revocation may work.
+        tenants: Those that there are; None lets a key be made for any name.
     """
 
     def __init__(
@@ -162,6 +173,7 @@ class ApiKeys:
         clock: Clock,
         limiter: KeyLimiter | None = None,
         cache_seconds: float = 1.0,
+        tenants: Collection[str] | None = None,
     ) -> None:
         self._table = Table(store, _KIND, ApiKey)
         self._pepper = pepper
@@ -169,6 +181,7 @@ class ApiKeys:
         self._clock = clock
         self._limiter = limiter
         self._cache_seconds = cache_seconds
+        self._tenants = tenants
         self._cache: dict[bytes, tuple[float, ApiKey]] = {}
 
     async def create(self, new: NewKey, *, by: Actor) -> MadeKey:
@@ -176,6 +189,7 @@ class ApiKeys:
 
         Raises:
             AccessDenied: The scopes go beyond those of `by`.
+            TenantUnknown: There is no such tenant.
             ValidationError: Service, tenant or a permission is none.
         """
         ServiceContext(service=new.service, key_id="new", tenant=new.tenant, permissions=new.permissions)
@@ -183,6 +197,7 @@ class ApiKeys:
         if more or not reaches(by, new.tenant) or not by.may("api_key:create"):
             await self._audit.refuse("api_key.created", "more than the maker holds", actor=by.id)
             raise AccessDenied("the key may do more than its maker, or elsewhere")
+        require_tenant(new.tenant, self._tenants)
         made = await self._make(new, by.id)
         await self._tell("api_key.created", made.key, by.id)
         return made

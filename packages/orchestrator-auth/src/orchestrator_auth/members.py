@@ -11,11 +11,13 @@ Whether `by` holds the permission for it (`user:view`, `user:update`, …) in th
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator_auth._jwt.revocation import Revocations
 from orchestrator_auth._rbac.policy import Actor
+from orchestrator_auth._rbac.tenants import TenantUnknown, require_tenant
 from orchestrator_auth.audit import Auditor
 from orchestrator_auth.exceptions import AccessDenied
 from orchestrator_auth.mfa import SecondFactor, Subject
@@ -25,7 +27,7 @@ from orchestrator_auth.sessions import Sessions
 from orchestrator_auth.users import User, Users, covers
 from orchestrator_kernel.exceptions import ValidationError
 
-__all__ = ["INVITATION_SECONDS", "Invitation", "Members", "RoleUnknown"]
+__all__ = ["INVITATION_SECONDS", "Invitation", "Members", "RoleUnknown", "TenantUnknown"]
 
 INVITATION_SECONDS: Final = 86_400.0
 """How long the token of an invitation works."""
@@ -47,7 +49,7 @@ class Invitation:
 
 
 class Members:
-    """The people of all tenants, as their administrators see them."""
+    """The people of all tenants, as their administrators see them; `tenants` are those that there are, where that is known."""
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Members:
         *,
         policies: PolicyHolder,
         audit: Auditor,
+        tenants: Collection[str] | None = None,
     ) -> None:
         self._users = users
         self._sessions = sessions
@@ -65,6 +68,7 @@ class Members:
         self._revocations = revocations
         self._policies = policies
         self._audit = audit
+        self._tenants = tenants
 
     async def invite(self, login: str, grant: Grant, *, by: Actor) -> Invitation:
         """A new person at home in the tenant of their first role.
@@ -72,6 +76,7 @@ class Members:
         Raises:
             AccessDenied: The role may do more than `by`, or elsewhere.
             RoleUnknown: The policy does not know the role.
+            TenantUnknown: There is no such tenant.
             LoginTaken: Somebody has the name.
             ValidationError: The name is none.
         """
@@ -86,6 +91,7 @@ class Members:
         Raises:
             AccessDenied: The role, or the person, may do more than `by`.
             RoleUnknown: The policy does not know the role.
+            TenantUnknown: There is no such tenant.
             UserNotFound: The person was removed meanwhile.
         """
         await self._require_less(user, by)
@@ -144,6 +150,7 @@ class Members:
         if not covers(by, grant, policy):
             await self._audit.refuse("authz.role.assignment", "more than the giver holds", actor=by.id)
             raise AccessDenied("the role may do more than its giver, or elsewhere")
+        require_tenant(grant.tenant, self._tenants)
         if grant.role not in policy.roles and not policy.permissions(grant.tenant, {grant.role}):
             raise RoleUnknown(f"The policy has no role {grant.role!r}; it has {', '.join(sorted(policy.roles))}.")
 

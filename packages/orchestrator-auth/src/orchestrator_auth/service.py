@@ -54,6 +54,7 @@ class AuthConfig:
         origins: Where our own pages come from; a cookie is accepted for changes from these only.
         host_is_known: Whether the application answers for known hosts only, checked before the gate; then pages of the host that is asked are our own too.
         second_factor_roles: Roles that count only in a session where a second factor was shown; their people can sign in and enrol, and nothing else.
+        tenants: Those that there are, read whenever a role or a key is given; None where the service cannot know.
         algorithm: Of new signing keys; not HS256, since the keys lie where other processes read them.
         access_lifetime: Of access tokens, 15 minutes.
         sessions: How long sessions last.
@@ -68,6 +69,7 @@ class AuthConfig:
     origins: Collection[str] = ()
     host_is_known: bool = False
     second_factor_roles: Collection[str] = ()
+    tenants: Collection[str] | None = None
     algorithm: Algorithm = Algorithm.ES256
     access_lifetime: float = 900.0
     sessions: SessionConfig = field(default_factory=SessionConfig)
@@ -181,7 +183,12 @@ class Auth:
             factor=factor,
             sessions=sessions,
             signin=SignIn(users, factor, sessions, **common),
-            keys=ApiKeys(key_records or records, **common, limiter=limiter or MemoryKeyLimiter(clock)),
+            keys=ApiKeys(
+                key_records or records,
+                **common,
+                limiter=limiter or MemoryKeyLimiter(clock),
+                tenants=config.tenants,
+            ),
             records=records,
             session_records=kept,
             config=config,
@@ -223,13 +230,20 @@ class Auth:
             audit=self.audit,
             clock=self.clock,
             second_factor_roles=self.config.second_factor_roles,
+            tenants=self.config.tenants,
         )
 
     @cached_property
     def members(self) -> Members:
         """What administrators do for the people of a tenant."""
         return Members(
-            self.users, self.sessions, self.factor, self.revocations, policies=self.policies, audit=self.audit
+            self.users,
+            self.sessions,
+            self.factor,
+            self.revocations,
+            policies=self.policies,
+            audit=self.audit,
+            tenants=self.config.tenants,
         )
 
     async def open(self) -> None:

@@ -96,6 +96,33 @@ async def test_nobody_invites_elsewhere_or_above_and_no_half_of_a_person_is_left
     assert await service.auth.users.find("zoe@example.org") is None
 
 
+async def test_nobody_is_given_anything_where_there_is_no_tenant() -> None:
+    there = {"hotel-7"}
+    service = Service(there)
+    await service.auth.open()
+    async with service.http:
+        root = await administrator(service, "root", "system_admin", ALL_TENANTS)
+        here = await administrator(service)
+        zoe = await service.person()
+        key = {"service": "billing", "tenant": "hotel-9", "permissions": ["call:view"]}
+        for headers, status, code in ((root, 404, "tenant_unknown"), (here, 403, "forbidden")):
+            for answer in (
+                await service.http.post("/auth/users", headers=headers, json=invitation("new", tenant="hotel-9")),
+                await service.http.put(f"/auth/users/{zoe.id}/roles/hotel_staff?tenant=hotel-9", headers=headers),
+                await service.http.post("/auth/api-keys", headers=headers, json=key),
+            ):
+                assert (answer.status_code, answer.json()["code"]) == (status, code)
+                assert ("hotel-7" in answer.text) == (status == 404)
+        assert await service.auth.users.find("new@example.org") is None
+        assert await named(service, zoe.id) == zoe
+        assert await service.auth.keys.of_tenant("hotel-9") == []
+        # What comes later is known at once, and what is for the platform has no tenant.
+        there.add("hotel-9")
+        assert (await service.http.post("/auth/api-keys", headers=root, json=key)).status_code == 201
+        everywhere = {**key, "tenant": ALL_TENANTS}
+        assert (await service.http.post("/auth/api-keys", headers=root, json=everywhere)).status_code == 201
+
+
 async def test_roles_are_given_after_a_second_factor_only(service: Service) -> None:
     await service.person("here", "hotel_admin")
     answer = await service.http.post("/auth/users", headers=await service.signed_in("here"), json=invitation())

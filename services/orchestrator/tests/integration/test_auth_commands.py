@@ -167,7 +167,7 @@ def test_roles_and_the_policy_are_shown_and_a_file_is_checked(shell: Shell, comm
     ("arguments", "code", "told"),
     [
         (("users", "show", "nobody@example.org"), 1, "There is no such user"),
-        (("users", "invite", "a@example.org", "--tenant", "nowhere", "--role", "hotel_staff"), 2, "there is no tenant nowhere"),
+        (("users", "invite", "a@example.org", "--tenant", "nowhere", "--role", "hotel_staff"), 1, "There is no tenant 'nowhere'"),
         (("users", "invite", "a@example.org", "--tenant", TENANT, "--role", "king"), 1, "no role 'king'"),
         (("keys", "create", "x", "--tenant", TENANT, "--permission", "call:look"), 2, "there is no permission call:look"),
         (("keys", "revoke", "x"), 1, "no such key"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -413,6 +414,17 @@ async def test_earlier_agents_have_a_static_key(service: Client) -> None:
     answer = await service.http.post("/call/event", content=started(), headers=headers)
 
     assert answer.status_code == 200
+
+
+async def test_a_test_calls_id_is_not_for_agents(service: Client) -> None:
+    """Test calls are counted in no business figure: no agent may leave the figures by a name."""
+    name = f"test_{secrets.token_hex(16)}"
+    for answer in (
+        await service.signed(started(call_id=name)),
+        await service.webhook(livekit_webhook("room_started", name)),
+    ):
+        problem(answer, 422, "reserved_call_id")
+    assert (await service.signed(started(call_id=f"{name}0"))).status_code == 200
 
 
 @pytest.mark.parametrize("skew", [timedelta(minutes=6), timedelta(minutes=-6), timedelta(days=400)])

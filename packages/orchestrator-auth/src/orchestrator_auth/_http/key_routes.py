@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from orchestrator_auth._http.bodies import KeyView, MadeKeyView, NewKeyBody, Tenant
 from orchestrator_auth._http.documents import Documents
 from orchestrator_auth._http.quiet_route import RequestInvalid
-from orchestrator_auth.api_keys import ApiKeyNotFound
+from orchestrator_auth.api_keys import ApiKeyNotFound, TenantUnknown
 from orchestrator_auth.fastapi_guard import CurrentAccess, requires
 from orchestrator_auth.guard import IN_HANDLER, in_query
 from orchestrator_auth.service import Auth
@@ -24,7 +24,7 @@ def add_key_routes(router: APIRouter, auth: Auth, documents: Documents) -> None:
         "/auth/api-keys",
         status_code=201,
         dependencies=[requires("api_key:create", tenant=IN_HANDLER)],
-        responses=documents(RequestInvalid, public=False, body=True),
+        responses=documents(TenantUnknown, RequestInvalid, public=False, body=True),
     )
     async def create(body: NewKeyBody, access: CurrentAccess) -> MadeKeyView:
         """Make a key for a service; its text is shown this once. It may do no more than whoever makes it."""

@@ -12,7 +12,7 @@ from orchestrator_auth._http.quiet_route import RequestInvalid
 from orchestrator_auth._http.reset_mail import ResetMail
 from orchestrator_auth.fastapi_guard import CurrentAccess, requires
 from orchestrator_auth.guard import IN_HANDLER, in_body, in_query
-from orchestrator_auth.members import RoleUnknown
+from orchestrator_auth.members import RoleUnknown, TenantUnknown
 from orchestrator_auth.models import Grant
 from orchestrator_auth.service import Auth
 from orchestrator_auth.users import LoginTaken, User, UserNotFound
@@ -61,7 +61,7 @@ def _add_invitation(router: APIRouter, auth: Auth, mail: ResetMail, documents: D
         "/auth/users",
         status_code=201,
         dependencies=[requires("role:assign", tenant=in_body("tenant"))],
-        responses=documents(LoginTaken, RoleUnknown, RequestInvalid, public=False, body=True),
+        responses=documents(LoginTaken, RoleUnknown, TenantUnknown, RequestInvalid, public=False, body=True),
     )
     async def invite(body: Invite, access: CurrentAccess) -> Invited:
         """Add somebody with a first role. They choose their password with a token, sent by mail or shown this once."""
@@ -101,7 +101,7 @@ def _add_roles(router: APIRouter, auth: Auth, documents: Documents) -> None:
         status_code=204,
         response_model=None,
         dependencies=[_ASSIGNS],
-        responses=documents(UserNotFound, RoleUnknown, RequestInvalid, public=False, body=False),
+        responses=documents(UserNotFound, RoleUnknown, TenantUnknown, RequestInvalid, public=False, body=False),
     )
     async def give(user_id: UserId, role: Annotated[RoleName, Path()], tenant: InTenant, access: CurrentAccess) -> None:
         """Give a role. It may come to no more than whoever gives it holds there."""

@@ -20,6 +20,7 @@ from orchestrator_app.composition.database import open_databases, prepare
 from orchestrator_app.composition.redaction import make_redactor
 from orchestrator_app.composition.sealing import make_sealer
 from orchestrator_app.composition.secrets import load_secrets
+from orchestrator_app.composition.tenants import with_tenants
 from orchestrator_app.settings import AppSettings
 from orchestrator_auth.api_keys import ApiKey, MadeKey, NewKey
 from orchestrator_auth.models import KeyLimits
@@ -134,8 +135,6 @@ def show_user(who: str, where: Where) -> None:
 def invite(email: str, tenant: str, role: str, where: Where) -> None:
     """Add somebody."""
     settings = where.settings()
-    _require_tenant(settings, tenant)
-
     link = _run(settings, lambda auth: auth.admin.invite(email, tenant=tenant, role=role, link=password_page(settings)))
     where.tell({"email": email, "link": link}, f"Send this link to {email}; it works once, within a day:\n{link}")
 
@@ -186,9 +185,7 @@ def list_roles(where: Where) -> None:
 
 def grant(who: str, role: str, tenant: str, where: Where) -> None:
     """Give a role."""
-    settings = where.settings()
-    _require_tenant(settings, tenant)
-    _run(settings, lambda auth: auth.admin.grant(who, role, tenant=tenant))
+    _run(where.settings(), lambda auth: auth.admin.grant(who, role, tenant=tenant))
     where.tell({"user": who, "role": role, "tenant": tenant}, f"{who} is {role} in {tenant}.")
 
 
@@ -200,8 +197,6 @@ def withdraw(who: str, role: str, tenant: str, where: Where) -> None:
 
 def create_key(wanted: Wanted, where: Where) -> None:
     """Make a key."""
-    settings = where.settings()
-    _require_tenant(settings, wanted.tenant)
     limits = KeyLimits(per_minute=wanted.per_minute, per_hour=wanted.per_minute * 60, per_day=wanted.per_minute * 1_440)
 
     async def made(auth: Auth) -> MadeKey:
@@ -218,7 +213,7 @@ def create_key(wanted: Wanted, where: Where) -> None:
         )
         return await auth.admin.create_key(new)
 
-    _tell_key(_run(settings, made), where)
+    _tell_key(_run(where.settings(), made), where)
 
 
 def list_keys(tenant: str, where: Where) -> None:
@@ -308,6 +303,7 @@ def _run(settings: AppSettings, work: Callable[[Auth], Awaitable[T]]) -> T:
 @asynccontextmanager
 async def opened(settings: AppSettings) -> AsyncGenerator[Auth, None]:
     """The parts of sign-in on the service's own databases."""
+    settings = with_tenants(settings)
     clock, secrets, databases = SystemClock(), load_secrets(settings), open_databases(settings)
     redactor = make_redactor(secrets)
     try:
@@ -324,14 +320,6 @@ async def opened(settings: AppSettings) -> AsyncGenerator[Auth, None]:
             await keeper.stop()
     finally:
         await databases.close()
-
-
-def _require_tenant(settings: AppSettings, tenant: str) -> None:
-    from orchestrator_app.composition.tenants import with_tenants  # noqa: PLC0415 - few commands name one
-
-    known = with_tenants(settings).tenants
-    if tenant != "*" and tenant not in known:
-        raise ConfigurationError(f"there is no tenant {tenant}; there is {', '.join(known)}, and * for the platform")
 
 
 async def _user(auth: Auth, user: User) -> dict[str, object]:

@@ -228,6 +228,7 @@ def _config(settings: AppSettings) -> AuthConfig:
         origins=[origin] if origin else [],
         host_is_known=True,
         second_factor_roles=needs_second_factor(settings),
+        tenants=settings.tenants,
         algorithm=Algorithm(own.algorithm),
         access_lifetime=own.access_minutes * 60,
         sessions=SessionConfig(

@@ -8,6 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from orchestrator_app.api import Accepted, Action
+from orchestrator_app.composition.trial_calls import is_trial
 from orchestrator_app.routers._services import DOORS, Agents, Counters, Gaps, Intake, LiveKit, TakingIn
 from orchestrator_app.routers._webhook import InvalidJson, Proving, parsed
 from orchestrator_auth.fastapi_guard import proved_by
@@ -26,7 +27,7 @@ from orchestrator_calls.legs.livekit import parse_webhook
 from orchestrator_calls.notices import GapSeen
 from orchestrator_calls.responder import HangUp, Transfer
 from orchestrator_calls.runtime import Draining, MailboxFull, Receipt, TooManyCalls
-from orchestrator_kernel.exceptions import AuthorizationError
+from orchestrator_kernel.exceptions import AuthorizationError, ValidationError
 from orchestrator_kernel.ports import Erased, WebhookRefused
 from orchestrator_security.input_validation import BodyTooLarge, UnsupportedMediaType
 from orchestrator_utils.error_handler import problem_responses
@@ -46,12 +47,19 @@ class UnknownTenant(AuthorizationError):
     default_code = "unknown_tenant"
 
 
+class ReservedCallId(ValidationError):
+    """Calls with such an id are test calls of the operators' page, which are counted in no figure."""
+
+    default_code = "reserved_call_id"
+
+
 _PROBLEMS = problem_responses(
     *(
         InvalidJson,
         *DOORS,
         WebhookRefused,
         UnknownTenant,
+        ReservedCallId,
         CallOfAnotherTenant,
         Erased,
         BodyTooLarge,
@@ -139,7 +147,7 @@ async def _take(body: object, response: Response, intake: Intake) -> Accepted:
         if row is None:
             raise InvalidEvent("tenant_id is needed: the call is not known", details={"fields": ["tenant_id"]})
         tenant = row.tenant
-    await _require_tenant(tenant, wire.call_id, intake)
+    await _require_open(tenant, wire.call_id, intake)
     receipt = await intake.runtime.submit(to_event(wire, tenant, intake.clock.now()), wait=REPLY_SECONDS)
     return _accepted(receipt, response, _reply(receipt))
 
@@ -147,12 +155,14 @@ async def _take(body: object, response: Response, intake: Intake) -> Accepted:
 async def _tenant_of_room(room: str, dialed: str, intake: Intake) -> str:
     row = await intake.journal.call(room) if room else None
     tenant = row.tenant if row else intake.settings.tenant_of_number(dialed) or intake.settings.livekit.tenant
-    await _require_tenant(tenant, room, intake)
+    await _require_open(tenant, room, intake)
     return tenant
 
 
-async def _require_tenant(tenant: str, call_id: str, intake: Intake) -> None:
-    """A tenant that was removed takes no new calls; those that it has go on."""
+async def _require_open(tenant: str, call_id: str, intake: Intake) -> None:
+    """A tenant that was removed takes no new calls; those that it has go on. Test calls are the page's alone."""
+    if is_trial(call_id):
+        raise ReservedCallId("This id is reserved for test calls of the operators' page; choose another.")
     if tenant in intake.settings.tenants:
         return
     row = await intake.journal.call(call_id) if call_id else None
