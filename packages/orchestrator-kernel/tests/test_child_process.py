@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,31 @@ class Echo(ChildProcess):
     async def say(self, text: str) -> str:
         self._stdin.write(text.encode() + b"\n")
         return await self.line()
+
+
+# Starts a child that ignores the end of its input, tells its id, and goes without a word.
+LEAVER = """
+import asyncio, os
+from orchestrator_kernel.child_process import ChildProcess
+
+async def main():
+    child = await ChildProcess.start("guarded_child")
+    assert await child._stdout.readline() == b"ready\\n"
+    print(child.pid, flush=True)
+    os._exit(0)
+
+asyncio.run(main())
+"""
+GUARDED = """
+import resource, signal, sys, time
+from orchestrator_kernel.child_guard import end_with_parent
+
+end_with_parent(int(sys.argv[1]))
+assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
+assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+print("ready", flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -93,3 +121,23 @@ async def test_a_file_in_the_current_folder_is_no_module_of_the_child(
     child = await Echo.start(module)
     assert json.loads(await child.line())[0] == [str(os.getpid())]
     await child.end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent is gone")
+def test_a_guarded_child_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "guarded_child.py").write_text(GUARDED)
+    (tmp_path / "leaver.py").write_text(LEAVER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    told = subprocess.run([sys.executable, "-m", "leaver"], capture_output=True, text=True, timeout=30, check=True)
+    deadline = time.monotonic() + 10
+    while runs(int(told.stdout)):
+        assert time.monotonic() < deadline, "the child outlived its parent"
+        time.sleep(0.01)
+
+
+def runs(pid: int) -> bool:
+    """Whether it is there, and no corpse that nobody has looked after."""
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

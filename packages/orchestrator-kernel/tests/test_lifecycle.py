@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
-from orchestrator_kernel.lifecycle import Lifecycle, StartFailed, StopFailed, done_before, first_ended
+from orchestrator_kernel.lifecycle import Lifecycle, StartFailed, StopFailed, cancel, done_before, first_ended
 from orchestrator_kernel.virtual_time import run
 
 
@@ -269,6 +269,33 @@ def test_of_several_tasks_the_others_end_with_the_first():
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert len(asyncio.all_tasks()) == 1
+
+    run(main())
+
+
+def test_cancelled_tasks_have_ended_and_whoever_waits_for_them_can_be_cancelled():
+    async def slow_to_go(work):
+        try:
+            await work.do()
+        finally:
+            await asyncio.sleep(5)
+
+    async def main():
+        works = [Work(100), Work(100, ValueError("dropped"))]
+        tasks = [asyncio.create_task(slow_to_go(work)) for work in works]
+        done = asyncio.create_task(Work(1).do())
+        await asyncio.sleep(2)
+        await cancel(*tasks, done)
+        assert [work.ended for work in works] == ["cut off", "cut off"]
+        assert (all(task.done() for task in tasks), done.cancelled()) == (True, False)
+        stubborn = asyncio.create_task(slow_to_go(Work(100)))
+        await asyncio.sleep(1)
+        waiting = asyncio.create_task(cancel(stubborn))
+        await asyncio.sleep(1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await cancel()
 
     run(main())
 

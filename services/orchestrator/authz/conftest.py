@@ -10,22 +10,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from app_support import settings
-
-from orchestrator_app.composition.database import migrate, open_databases
+from app_support import make_tables
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with tables."""
     folder = tmp_path_factory.mktemp("authz")
-
-    async def make() -> None:
-        databases = open_databases(settings(folder))
-        try:
-            await migrate(databases)
-        finally:
-            await databases.close()
-
-    asyncio.run(make())
+    asyncio.run(make_tables(folder))
     return folder

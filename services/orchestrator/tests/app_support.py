@@ -33,7 +33,7 @@ from pydantic import SecretStr
 
 from orchestrator_app.app import create_app
 from orchestrator_app.composition.application import Application, compose
-from orchestrator_app.composition.database import Databases
+from orchestrator_app.composition.database import Databases, migrate, open_databases
 from orchestrator_app.composition.webhooks import AGENT_SCHEME
 from orchestrator_app.settings import OLD_NAMES, PREFIX, AppSettings
 from orchestrator_kernel.models import AuditEvent
@@ -87,6 +87,15 @@ def settings(folder: Path, **groups: Any) -> AppSettings:
     for name, value in groups.items():
         base[name] = {**base.get(name, {}), **value} if isinstance(value, dict) and name != "tenants" else value
     return AppSettings.model_validate(base)
+
+
+async def make_tables(where: Path | AppSettings) -> None:
+    """All tables, as the first start makes them: in a folder, or where settings say."""
+    databases = open_databases(settings(where) if isinstance(where, Path) else where)
+    try:
+        await migrate(databases)
+    finally:
+        await databases.close()
 
 
 def sign_livekit(

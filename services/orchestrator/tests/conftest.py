@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from app_support import Commands, settings
+from app_support import Commands, make_tables
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,18 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both databases as the first start makes them."""
-    from orchestrator_app.composition.database import migrate, open_databases
-
     folder = tmp_path_factory.mktemp("migrated")
-
-    async def make() -> None:
-        databases = open_databases(settings(folder))
-        try:
-            await migrate(databases)
-        finally:
-            await databases.close()
-
-    asyncio.run(make())
+    asyncio.run(make_tables(folder))
     return folder
 
 

@@ -19,7 +19,7 @@ from typing import Self, TypeVar
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 
-__all__ = ["Component", "Lifecycle", "StartFailed", "StopFailed", "done_before", "first_ended"]
+__all__ = ["Component", "Lifecycle", "StartFailed", "StopFailed", "cancel", "done_before", "first_ended"]
 
 logger = logging.getLogger(__name__)
 
@@ -237,9 +237,14 @@ async def first_ended(*tasks: asyncio.Task[T]) -> list[asyncio.Task[T]]:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return [task for task in tasks if task.done()]
     finally:
-        for each in tasks:
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(*tasks)
+
+
+async def cancel(*tasks: asyncio.Task[object]) -> None:
+    """Cancel them, and return when nothing of them runs any more; what they raised is dropped. Those that ended are left as they are."""
+    for each in tasks:
+        each.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _until(event: asyncio.Event) -> object:

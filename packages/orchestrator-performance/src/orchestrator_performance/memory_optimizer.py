@@ -31,6 +31,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_performance._memory.budget import Budget, Component, Shed
 from orchestrator_performance._memory.config import GcTuning, MemoryConfig
 from orchestrator_performance._memory.growth import Growth, GrowthBusy, GrowthWindow, watch_growth
@@ -289,9 +290,7 @@ class MemoryOptimizer:
     async def stop(self) -> None:
         """Watch no more, and set the collector back."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await cancel(self._task)
             self._task = None
         self.restore()
 

@@ -21,12 +21,12 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
 from orchestrator_kernel.exceptions import ConfigurationError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock, SystemClock
 from orchestrator_performance._monitor.config import DEFAULT_THRESHOLDS, MonitorConfig, Threshold
 from orchestrator_performance._monitor.gc_pauses import GcPauses
@@ -210,9 +210,7 @@ class Monitor:
     async def stop(self) -> None:
         """Watch no more."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await cancel(self._task)
             self._task = None
         self.loop.stop()
         self.gc.stop()

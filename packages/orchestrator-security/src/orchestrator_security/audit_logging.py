@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator_security._audit.documents import event_members
 from orchestrator_security._audit.kinds import AuditKind, LawfulBasis, retention_days, rule_of
 from orchestrator_security._audit.log import AuditLog, AuditLogConfig, Operation, audit_pseudonym
 from orchestrator_security._audit.middleware import AuditedRoute, AuditMiddleware
@@ -52,6 +53,7 @@ __all__ = [
     "SqlAuditSink",
     "Verification",
     "audit_pseudonym",
+    "event_members",
     "export_audit",
     "retention_days",
     "rule_of",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_support import CALLER, SHORT, TENANT, Client, new_call, running, settings
+from app_support import CALLER, SHORT, TENANT, Client, make_tables, new_call, running, settings
 
 from orchestrator_app.composition.database import Databases
 from orchestrator_calls.journal import Journal, erase_caller
@@ -191,12 +191,8 @@ async def _conversation(service: Client) -> dict[str, Any]:
 
 @pytest.mark.server
 async def test_the_same_calls_on_postgresql(tmp_path: Path, postgres_database: str) -> None:
-    from orchestrator_app.composition.database import migrate, open_databases
-
     configured = settings(tmp_path, tenants=SHORT, database={"url": postgres_database, "keys_url": postgres_database})
-    databases = open_databases(configured)
-    await migrate(databases)
-    await databases.close()
+    await make_tables(configured)
 
     async with running(configured) as service:
         view = await _conversation(service)

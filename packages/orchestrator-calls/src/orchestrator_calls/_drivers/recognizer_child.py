@@ -9,13 +9,11 @@ there is none.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import math
 import os
 import random
-import signal
 import struct
 import sys
 from array import array
@@ -23,10 +21,11 @@ from collections.abc import Sequence
 from operator import mul
 from typing import Final, Protocol, cast
 
+from orchestrator_kernel.child_guard import end_with_parent
+
 NOISE_DB: Final = 25.0
 """How far below the voice the noise is that is added."""
 
-_PR_SET_PDEATHSIG: Final = 1
 _LISTS: Final = 32
 """Lists of phrases that are kept ready."""
 
@@ -123,26 +122,13 @@ def _write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _guard(parent: int) -> None:
-    """End with the parent, ignore the terminal's Ctrl-C, leave no core dump that holds what was said."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - not on Windows
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(0)
-
-
 def main() -> None:
     """Serve until the input ends."""
     # Standard output is for the answers alone: what native code prints goes nowhere.
     output, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-    _guard(int(sys.argv[1]))
+    end_with_parent(int(sys.argv[1]))
     try:
         recognizer = Recognizer()
     except (ImportError, OSError, RuntimeError) as error:

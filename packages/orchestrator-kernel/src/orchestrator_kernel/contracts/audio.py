@@ -7,6 +7,7 @@ import asyncio
 import math
 
 from orchestrator_kernel.exceptions import ValidationError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports.audio import AudioCodec, AudioPath, Transcriber, Utterance
 
 
@@ -147,8 +148,7 @@ class TranscriberContract:
             utterance = Utterance(pcm=await self.spoken(rate), sample_rate=rate, language="en-US", phrases=[self.words])
             task = asyncio.create_task(transcriber.transcribe(utterance))
             await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await cancel(task)
             assert (await transcriber.transcribe(utterance)).text
         finally:
             await self.close(transcriber)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Speech, SpeechRequest
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
@@ -58,6 +59,5 @@ class SpeechContract:
 
         task = asyncio.create_task(speak())
         await asyncio.sleep(0.005)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel(task)
         assert [chunk async for chunk in voice.synthesize(self.request())]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from orchestrator_kernel.exceptions import ExternalServiceError, OrchestratorError
-from orchestrator_kernel.lifecycle import done_before
+from orchestrator_kernel.lifecycle import cancel, done_before
 from orchestrator_kernel.models import Severity
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring._alerting.groups import Book, Notice, step
@@ -108,9 +108,7 @@ class AlertService:
         self._stopping.set()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=_STOP)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await cancel(*late)
         self._tasks = []
         if self._lease is not None:
             lease, self._lease = self._lease, None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from orchestrator_kernel.exceptions import ConfigurationError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.models import require_identifier
 from orchestrator_kernel.ports import Clock, SystemClock
 from orchestrator_performance._cache.config import CacheConfig
@@ -216,9 +216,7 @@ class Cache(ReadThrough[V]):
     async def close(self) -> None:
         """End what runs. The second level keeps what it has: other processes use it."""
         if self._sweeper is not None:
-            self._sweeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._sweeper
+            await cancel(self._sweeper)
             self._sweeper = None
         for each in self._all:
             await each._flights.close()  # noqa: SLF001 - its own kind

@@ -7,11 +7,11 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.models import HealthState, HealthStatus
 from orchestrator_kernel.ports import Clock, SystemClock
 from orchestrator_performance._pools.config import PoolConfig, kind_of
@@ -259,9 +259,7 @@ class Pools:
             ExceptionGroup: Of what failed; everything was tried all the same.
         """
         if self._watch is not None:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
+            await cancel(self._watch)
             self._watch = None
         errors: list[Exception] = []
         while self._pools or self._replaced:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.process_status import read_status
 from orchestrator_performance.benchmarking._errors import BenchmarkError
 
@@ -112,8 +113,7 @@ async def watch(processes: Sequence[int] | None = None) -> AsyncGenerator[Watch,
         yield found
         after = _read(pids)
     finally:
-        sampling.cancel()
-        await asyncio.gather(sampling, return_exceptions=True)
+        await cancel(sampling)
     preempted = (
         after.preempted - before.preempted if after.preempted is not None and before.preempted is not None else None
     )

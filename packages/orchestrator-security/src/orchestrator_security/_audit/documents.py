@@ -10,12 +10,12 @@ from typing import Any, cast
 from orchestrator_kernel.exceptions import Detail
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
 
-__all__ = ["read_document", "write_document"]
+__all__ = ["event_members", "read_document", "write_document"]
 
 
-def write_document(event: AuditEvent) -> str:
-    """The event in ASCII, keys sorted, empty members left out."""
-    members: dict[str, object] = {
+def event_members(event: AuditEvent) -> dict[str, object]:
+    """The event as JSON's values, every member named."""
+    return {
         "id": event.id,
         "type": event.type,
         "occurred_at": event.occurred_at.isoformat(),
@@ -28,7 +28,11 @@ def write_document(event: AuditEvent) -> str:
         "correlation_id": event.correlation_id,
         "details": dict(event.details),
     }
-    kept = {name: value for name, value in members.items() if value not in ("", None, {})}
+
+
+def write_document(event: AuditEvent) -> str:
+    """The event in ASCII, keys sorted, empty members left out."""
+    kept = {name: value for name, value in event_members(event).items() if value not in ("", None, {})}
     return json.dumps(kept, sort_keys=True, separators=(",", ":"))
 
 

@@ -20,6 +20,7 @@ from orchestrator_kernel.exceptions import (
     Detail,
     OrchestratorError,
 )
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
 from orchestrator_kernel.ports import AuditSink, Clock, Redactor
 from orchestrator_security._audit.kinds import AuditKind, LawfulBasis, rule_of
@@ -106,8 +107,7 @@ class AuditLog:
         except TimeoutError:
             logger.error("audit events are lost: the sink did not take them", extra={"events": self._queue.qsize()})  # noqa: TRY400
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            await cancel(writer)
 
     async def record(
         self,

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from orchestrator_kernel.exceptions import ConfigurationError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import SpeechChunk, SpeechFailed, SpeechRequest, SpeechUnavailable
 from orchestrator_utils._drivers.espeak_process import EspeakProcess
 from orchestrator_utils._speech_checks import SpeechLimits, SpeechRefused, check_request
@@ -157,9 +158,7 @@ class EmbeddedVoice:
             process.close()
         if self._lives:
             _, late = await asyncio.wait(list(self._lives), timeout=1.0)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await cancel(*late)
 
     async def synthesize(self, request: SpeechRequest) -> AsyncGenerator[SpeechChunk, None]:
         """Speak; 22,050 Hz, a first piece of about 40 ms, then of about 0.4 s."""

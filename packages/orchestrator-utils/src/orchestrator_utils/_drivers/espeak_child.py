@@ -10,12 +10,12 @@ import ctypes
 import importlib
 import os
 import queue
-import signal
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
+from orchestrator_kernel.child_guard import end_with_parent
 from orchestrator_utils._speech_frames import Frame, FrameReader, Kind, encode, pack_done, pack_words, unpack_say
 
 # From espeak-ng's speak_lib.h.
@@ -29,8 +29,6 @@ _EVENT_WORD = 1
 _BUFFER_MS = 40
 _FLUSH_BYTES = 16 * 1024
 """After its first piece, audio is sent in pieces of about this size: 0.4 s, to wake the parent less often."""
-
-_PR_SET_PDEATHSIG = 1
 
 
 class _EventId(ctypes.Union):
@@ -163,23 +161,10 @@ def _read(voice: _Voice, jobs: queue.SimpleQueue[Frame]) -> None:
         os._exit(0)
 
 
-def _guard(parent: int) -> None:
-    """End with the parent, ignore the terminal's Ctrl-C, leave no core dump that holds what was said."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - not on Windows
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(0)
-
-
 def main() -> None:
     """Serve until the input ends."""
     output = _Output()
-    _guard(int(sys.argv[1]))
+    end_with_parent(int(sys.argv[1]))
     try:
         voice = _Voice(output)
     except _LoadFailed as error:

@@ -18,12 +18,12 @@ from orchestrator_app.composition.database import open_databases
 from orchestrator_app.composition.secrets import load_secrets
 from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.exceptions import ConfigurationError
-from orchestrator_kernel.models import AuditEvent
 from orchestrator_kernel.ports import SystemClock
 from orchestrator_security.audit_logging import (
     AuditQuery,
     SignedHead,
     Verification,
+    event_members,
     export_audit,
     show_audit,
     verify_audit,
@@ -83,7 +83,7 @@ def run_show(
     query = AuditQuery(event_type=event_type, tenant=tenant, since=since, limit=limit)
     events = asyncio.run(_with_engine(settings, lambda engine: show_audit(engine, query)))
     if as_json:
-        print_json([_members(event) for event in events])
+        print_json([event_members(event) for event in events])
         return
     rows = [
         (f"{event.occurred_at:%Y-%m-%d %H:%M:%S}", event.type, event.actor, event.action, event.resource, event.outcome)
@@ -115,19 +115,3 @@ async def _with_engine(settings: AppSettings, work: Callable[[AsyncEngine], Awai
         return await work(databases.data)
     finally:
         await databases.close()
-
-
-def _members(event: AuditEvent) -> dict[str, object]:
-    return {
-        "id": event.id,
-        "type": event.type,
-        "occurred_at": event.occurred_at.isoformat(),
-        "actor": event.actor,
-        "action": event.action,
-        "outcome": event.outcome.value,
-        "resource": event.resource,
-        "severity": event.severity.value,
-        "tenant": event.tenant,
-        "correlation_id": event.correlation_id,
-        "details": dict(event.details),
-    }
