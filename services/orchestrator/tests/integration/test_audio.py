@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import pytest_asyncio
+from app_peers import Asked, head, provider
 from app_support import SHORT, TENANT, Client, listening, settings
 from app_twilio import ACCOUNT, CALLER, DESK, DIALED, OTHER, TOKENS, post, ring, signature
 from websockets.asyncio.client import connect
@@ -22,8 +23,9 @@ from orchestrator_app.cli._recording import cut
 from orchestrator_app.cli._relay import TwilioAccount, TwilioClient
 from orchestrator_app.cli._stream import Phone, stream_session
 from orchestrator_app.composition.metrics import Metrics
+from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.ports import SpeechRequest, SystemClock
-from orchestrator_performance.audio_optimizer import resample
+from orchestrator_performance.audio_optimizer import CallAudio, level, read_wav, resample
 from orchestrator_performance.benchmarking import LatencyHistogram, idle_lag
 from orchestrator_utils.tts_client import EmbeddedVoice, EmbeddedVoiceConfig
 
@@ -32,8 +34,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 COMMANDS = ("when is breakfast", "talk to a person", "goodbye", "yes", "no", "thank you")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(module_data: Path) -> AsyncGenerator[Client, None]:
+def answering(folder: Path, **hearing: Any) -> AppSettings:
+    """The settings of a service that speaks and hears by itself on streams."""
     twilio = {
         "account_sid": ACCOUNT,
         "auth_token": TOKENS[ACCOUNT],
@@ -41,15 +43,19 @@ async def service(module_data: Path) -> AsyncGenerator[Client, None]:
         "tenant": TENANT,
     }
     tenants = {TENANT: {**SHORT[TENANT], "transfers": {"desk": DESK}, "line": "stream"}}
-    configured = settings(
-        module_data,
+    return settings(
+        folder,
         tenants=tenants,
         twilio=twilio,
         calls={"silence": 60},
         speech={"backends": ("embedded",)},
-        hearing={"backend": "commands", "commands": COMMANDS},
+        hearing=hearing,
     )
-    async with listening(configured) as client:
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(module_data: Path) -> AsyncGenerator[Client, None]:
+    async with listening(answering(module_data, backend="commands", commands=COMMANDS)) as client:
         yield client
 
 
@@ -150,6 +156,33 @@ async def test_a_call_is_heard_decided_and_spoken_by_ourselves(service: Client) 
         if each.name == "orchestrator_turn_stage_seconds_count" and each.value
     }
     assert stages == {"recognition", "answer", "voice"}
+
+
+async def test_a_recognizer_elsewhere_is_sent_all_of_what_was_said(data: Path) -> None:
+    """It is asked at the end of an utterance alone, where there is no pause before that it could be asked in."""
+    text = "when is breakfast"
+
+    async def told(_: Asked, writer: asyncio.StreamWriter) -> None:
+        body = json.dumps({"text": text}).encode()
+        writer.write(head(200, "application/json", len(body)) + body)
+
+    async with provider(lambda _: told) as elsewhere:
+        hearing = {"backend": "openai", "openai_url": elsewhere.url, "openai_key": "key"}
+        async with listening(answering(data, **hearing)) as service:
+            call = await call_of(service)
+            async with call.phone() as phone:
+                await call.asks(phone, text)
+                await phone.until(lambda each: not each.hears, 20, "the end of the answer")
+            view = await service.view(call.sid)
+    assert view["turns"][1]["caller"] == text
+    [asked] = elsewhere.asked
+    assert asked.path == "/v1/audio/transcriptions"
+    sent = read_wav(asked.body[asked.body.index(b"RIFF") :].rpartition(b"\r\n--")[0])
+    frames = await spoken(text)
+    seconds = len(sent.pcm) / 2 / sent.sample_rate
+    # A quarter of a second before it, and half a second of silence after it.
+    assert len(frames) * 0.02 - 0.1 < seconds < len(frames) * 0.02 + 1.0
+    assert level(sent.pcm) > level(CallAudio().codec("PCMU").decode(b"".join(frames))) - 6
 
 
 async def test_a_voice_over_ours_stops_it(service: Client) -> None:

@@ -1,13 +1,14 @@
 """Listening on a stream of telephone audio: who begins to speak, what was said, which keys were pressed; each of it an event.
 
-Frames are kept as they came, within the room that the audio path gives: some before the beginning of the voice, and all until its end. When the caller pauses, the
-recognizer is asked already; if the pause proves to be the end, the answer is there. Keys go before words.
+Frames are kept as they came: always the last quarter of a second, and from the beginning of a voice until its end all of them, within the room that the audio path gives. When
+the caller pauses, the recognizer is asked already; if the pause proves to be the end, the answer is there. Keys go before words.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -109,6 +110,7 @@ class MediaEar:
         self._tones: ToneDetector | None = audio.tones() if self._config.keys else None
         longest = self._config.endpointing.longest_ms + self._config.before_ms
         self._frames = audio.open(stream, max_frames=round(longest / 20) + 25)
+        self._before: deque[bytes] = deque()
         self._still_ms = 0.0
         self._early: asyncio.Task[Transcript] | None = None
         self._ended: asyncio.Queue[tuple[asyncio.Task[Transcript], float, float]] = asyncio.Queue()
@@ -129,10 +131,11 @@ class MediaEar:
             OrchestratorError: An event was not taken in.
         """
         pcm, milliseconds = self._codec.decode(payload), len(payload) * 1000 / SAMPLE_RATE
-        talked = self._endpointer.talking
-        voiced = self._endpointer.voiced_ms
-        signal = self._endpointer.feed(self._audio.level(pcm), milliseconds, speaking=self._speaking())
-        self._keep(payload, milliseconds)
+        endpointer = self._endpointer
+        talked, voiced = endpointer.talking, endpointer.voiced_ms
+        signal = endpointer.feed(self._audio.level(pcm), milliseconds, speaking=self._speaking())
+        if self._transcriber is not None:
+            self._keep(payload, milliseconds, within=talked or signal is Signal.STARTED)
         if self._tones is not None:
             for digit in self._tones.feed(pcm):
                 await self._tell(EventType.DTMF, digit=digit)
@@ -141,13 +144,17 @@ class MediaEar:
         elif talked:
             await self._go_on(milliseconds)
 
-    def _keep(self, payload: bytes, milliseconds: float) -> None:
-        if self._transcriber is None:
+    def _keep(self, payload: bytes, milliseconds: float, *, within: bool) -> None:
+        """`within` is a frame of an utterance, its last one too; others may prove to be what comes before one."""
+        before = self._before
+        if within:
+            while before:
+                self._frames.put(before.popleft())
+            self._frames.put(payload)
             return
-        self._frames.put(payload)
-        if not self._endpointer.talking:
-            while len(self._frames) * milliseconds > self._config.before_ms:
-                self._frames.take()
+        before.append(payload)
+        while len(before) * milliseconds > self._config.before_ms:
+            before.popleft()
 
     async def _take(self, signal: Signal, voiced_ms: float) -> None:
         match signal:

@@ -82,13 +82,11 @@ class Started:
 
 
 class Audio(NamedTuple):
-    """What the caller said: mu-law at 8 kHz. `chunk` counts from 1; `at_ms` is since the stream began."""
+    """What the caller said: mu-law at 8 kHz."""
 
     # Fifty a second and call: a tuple is made sooner than a frozen dataclass.
 
     payload: bytes
-    chunk: int
-    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +175,18 @@ def _read(text: str) -> object:
 
 
 def _audio(media: Mapping[str, object], stream: str) -> Audio:
-    chunk, payload = _number(media.get("chunk")), media.get("payload")
+    payload = media.get("payload")
     if not isinstance(payload, str):
-        raise MediaStreamError("media without payload", stream=stream, chunk=chunk)
+        raise MediaStreamError("media without payload", stream=stream, chunk=_number(media.get("chunk")))
     try:
         data = a2b_base64(payload, strict_mode=True)
     except ValueError:
-        raise MediaStreamError("a payload that is not base64", stream=stream, chunk=chunk) from None
+        message = "a payload that is not base64"
+        raise MediaStreamError(message, stream=stream, chunk=_number(media.get("chunk"))) from None
     if not 0 < len(data) <= MAX_PAYLOAD:
         message = f"a payload of {len(data)} bytes; 160 are usual, {MAX_PAYLOAD} the most"
-        raise MediaStreamError(message, stream=stream, chunk=chunk)
-    return Audio(data, chunk or 0, _number(media.get("timestamp")) or 0)
+        raise MediaStreamError(message, stream=stream, chunk=_number(media.get("chunk")))
+    return Audio(data)
 
 
 def _number(value: object) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from media_voices import frames_of, line_noise, said
 
+from orchestrator_calls.endpointing import EndpointingConfig
 from orchestrator_calls.events import EventType
 from orchestrator_calls.legs.media_ear import EarConfig, MediaEar
 from orchestrator_kernel.exceptions import RateLimitError
@@ -119,6 +120,20 @@ async def test_the_recognizer_is_asked_in_the_pause_and_again_when_the_caller_go
         await stage.hear(line_noise(0.6))
         assert stage.kinds.count("transcription") == 1
         assert recognizer.asked[-1].seconds > len(first + second) / 16000
+
+
+@pytest.mark.parametrize("options", [{"early": False}, {"endpointing": EndpointingConfig(longest_ms=900)}])
+async def test_all_of_an_utterance_is_asked_for_where_no_pause_comes_first(options):
+    """A recognizer that costs something is asked at the end alone; and who speaks for longer than may be is cut off without a pause."""
+    recognizer = Recognizer()
+    async with listening(recognizer, **options) as stage:
+        words = await said("when is breakfast")
+        await stage.hear(line_noise(0.6), words, line_noise(0.6))
+        await stage.until(EventType.TRANSCRIPTION)
+        first = recognizer.asked[0]
+        least = min(len(words) / 16000, 0.9)
+        assert least - 0.1 < first.seconds < least + 1.0
+        assert stage.audio.level(first.pcm) > -35, "it is the voice, and not the pause after it"
 
 
 async def test_nobody_speaks_on_a_quiet_line():

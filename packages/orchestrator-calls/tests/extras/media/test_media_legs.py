@@ -51,7 +51,8 @@ async def serve(count: int, cycles: int) -> tuple[int, int]:
         assert abs(found - expected) <= count, (found, expected)
     assert abs(sum(leg.sent for leg in legs) - cycles * count * SENTENCE) <= count * SENTENCE
     stats = audio.budget.stats()
-    assert stats.put == cycles * CYCLE * count
+    # What is said is kept, and the silence in between is not.
+    assert 0.2 < stats.put / (cycles * CYCLE * count) < 0.8
     assert stats.put == stats.taken + stats.dropped + sum(each.frames for each in audio.budget.streams())
     for leg in legs:
         await leg.close()
