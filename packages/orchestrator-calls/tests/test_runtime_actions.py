@@ -139,6 +139,30 @@ async def test_a_slow_answer_is_preceded_by_a_word_of_patience():
 
 
 @virtual
+async def test_what_the_recognizer_took_is_part_of_what_a_caller_waits():
+    class Slow(Echo):
+        async def respond(self, context: TurnContext) -> AsyncGenerator[Step, None]:
+            if context.input.text:
+                await sleep(4)
+            async for step in super().respond(context):
+                yield step
+
+    leg = Leg()
+    async with working(Slow()) as stage:
+        await stage.tell("agent_ready", sequence=1, reply_channel="media")
+        async with stage.runtime.media(CALL, leg):
+            await stage.tell("call_started", sequence=2)
+            await sleep(3)
+            silent = asyncio.get_running_loop().time()
+            await sleep(2)
+            await stage.tell("transcription", id="f", sequence=3, text="hello", recognition_ms=2000)
+            await sleep(3)
+            assert leg.texts()[1] == default_phrase(TENANT, "en-US", Phrase.WAITING, 1)
+            first = min(at for at, _ in leg.frames if at > silent)
+            assert 2.5 <= first - silent < 3.0
+
+
+@virtual
 @pytest.mark.parametrize(
     ("known", "runs"),
     [(DONE, 0), (ActionOutcome(status=ActionStatus.REFUSED, reason="full"), 0), (None, 1)],

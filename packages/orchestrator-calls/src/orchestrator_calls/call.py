@@ -18,7 +18,7 @@ from orchestrator_calls._steps import from_json
 from orchestrator_calls._turns import REPORTS, Action, Channel, Sentence, SentenceState, Turn, TurnOutcome
 from orchestrator_calls._walk import Walk
 from orchestrator_calls._walked import Walked
-from orchestrator_calls.events import OWN, TERMINAL, CallState, Event, EventType, text_of
+from orchestrator_calls.events import OWN, TERMINAL, CallState, Event, EventType, heard_at, text_of
 from orchestrator_calls.responder import Act, Collect, Exchange, HangUp, InputKind, Note, Remember, Say, Transfer
 from orchestrator_kernel.ports import Json
 
@@ -38,7 +38,7 @@ class Call:
         media_attached: Whether a media leg is there now.
         fired: The keys of the timers that fired.
         commands: The keys of the orders that were sent, and when.
-        last_activity: When the caller was last heard of; our clock.
+        last_activity: When the caller was last heard: their last word, not the recognizer's; our clock.
         last_event: When anything was last heard of; our clock.
         quiet_since: When our last word was out; our clock.
         count: How many events it is made of.
@@ -255,7 +255,7 @@ class Call:
         self.count += 1
         self.last_event = _latest(self.last_event, event.received_at)
         if event.type in _ACTIVITY:
-            self.last_activity = _latest(self.last_activity, event.received_at)
+            self.last_activity = _latest(self.last_activity, heard_at(event))
         if event.type in REPORTS:
             self._own[event.id] = event.position
             if not event.is_erased:

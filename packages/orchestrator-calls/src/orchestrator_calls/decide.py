@@ -7,7 +7,7 @@ call, so the runtime carries out each key once. Timers are intents too: the ones
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator_calls._intents import (
     NOT_CONFIRMED,
@@ -268,9 +268,15 @@ def _timers(call: Call, policy: Policy) -> Iterator[Timer]:
             yield Timer(f"limit/{key}", sent_at + timedelta(seconds=policy.transfer_limit))
     turn = _awaited(call)
     if turn is not None:
-        quiet = [at for at in (turn.opened_at, call.quiet_since, call.last_activity) if at is not None]
-        yield Timer(_filler_key(turn), max(quiet) + timedelta(seconds=policy.patience))
+        yield Timer(_filler_key(turn), _silent_since(call, turn) + timedelta(seconds=policy.patience))
     yield from _waits(call, policy)
+
+
+def _silent_since(call: Call, turn: Turn) -> datetime:
+    """When the caller who waits for an answer was last heard, or heard something: what came before the turn, a recognizer's work, is waited for too."""
+    asked = turn.kind in {InputKind.SPEECH, InputKind.DIGITS}
+    known = [at for at in (None if asked else turn.opened_at, call.quiet_since, call.last_activity) if at is not None]
+    return max(known, default=turn.opened_at)
 
 
 def _waits(call: Call, policy: Policy) -> Iterator[Timer]:

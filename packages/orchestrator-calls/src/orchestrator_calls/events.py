@@ -8,17 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from orchestrator_kernel.ports import Json
 
-__all__ = ["ORCHESTRATOR", "OWN", "TERMINAL", "TRANSITIONS", "CallState", "Event", "EventType", "Origin", "text_of"]
+__all__ = [
+    "ORCHESTRATOR",
+    "OWN",
+    "TERMINAL",
+    "TRANSITIONS",
+    "CallState",
+    "Event",
+    "EventType",
+    "Origin",
+    "heard_at",
+    "text_of",
+]
 
 ORCHESTRATOR: Final = "orchestrator"
 """The source of the orchestrator's own events."""
+
+MAX_RECOGNITION_MS: Final = 60_000
+"""No leg waits longer for a text."""
 
 
 class CallState(StrEnum):
@@ -177,6 +191,13 @@ class Event:
     def is_erased(self) -> bool:
         """Whether the key of its payload was destroyed: all that is known is that it happened."""
         return self.payload.get("erased") is True
+
+
+def heard_at(event: Event) -> datetime:
+    """When the caller was heard in it, by our clock: before it came, by what the recognizer took, where the leg tells that."""
+    took = event.payload.get("recognition_ms")
+    known = isinstance(took, int | float) and not isinstance(took, bool) and 0 <= took <= MAX_RECOGNITION_MS
+    return event.received_at - timedelta(milliseconds=took) if known else event.received_at
 
 
 def text_of(payload: Mapping[str, Json], name: str) -> str:

@@ -62,7 +62,9 @@ class HearingSettings(Settings):
     openai_url: AnyHttpUrl = AnyHttpUrl("https://api.openai.com")
     openai_key: SecretStr | None = None
     openai_model: str = "gpt-4o-mini-transcribe"
-    timeout: Seconds = Field(default=5.0, description="For an utterance; then the caller is asked again.")
+    timeout: Seconds = Field(
+        default=2.2, description="For an utterance; then the caller is asked again. With `end`, they wait for so long."
+    )
     pause: Seconds = Field(
         default=0.24, description="Silence after which the recognizer is asked, in case it is the end."
     )

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import pytest_asyncio
-from app_peers import Asked, head, provider
+from app_peers import Asked, hangs, head, provider
 from app_support import SHORT, TENANT, Client, listening, settings
 from app_twilio import ACCOUNT, CALLER, DESK, DIALED, OTHER, TOKENS, post, ring, signature
 from websockets.asyncio.client import connect
@@ -183,6 +183,29 @@ async def test_a_recognizer_elsewhere_is_sent_all_of_what_was_said(data: Path) -
     # A quarter of a second before it, and half a second of silence after it.
     assert len(frames) * 0.02 - 0.1 < seconds < len(frames) * 0.02 + 1.0
     assert level(sent.pcm) > level(CallAudio().codec("PCMU").decode(b"".join(frames))) - 6
+
+
+@pytest.mark.parametrize("kind", ["hangs", "fails", "says nothing"])
+async def test_a_recognizer_that_does_not_answer_leaves_nobody_in_silence(data: Path, kind: str) -> None:
+    async def silent(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(200, "application/json", 11) + b'{"text":""}')
+
+    async def failing(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(500, "text/plain", 0))
+
+    answer = {"hangs": hangs, "fails": failing, "says nothing": silent}[kind]
+    async with provider(lambda _: answer) as elsewhere:
+        hearing = {"backend": "openai", "openai_url": elsewhere.url, "openai_key": "key"}
+        async with listening(answering(data, **hearing)) as service:
+            call = await call_of(service)
+            async with call.phone() as phone:
+                assert await call.asks(phone, "when is breakfast") < 3_000
+                await phone.until(lambda each: not each.hears, 20, "the end of the answer")
+            view = await service.view(call.sid)
+            told = [each["code"] for each in await call.events("error")]
+    assert (view["turns"][1]["caller"], view["state"]) == ("", "active")
+    assert view["turns"][1]["spoken"], "the caller is asked again"
+    assert (len(told) == 1) == (kind != "says nothing")
 
 
 async def test_a_voice_over_ours_stops_it(service: Client) -> None:

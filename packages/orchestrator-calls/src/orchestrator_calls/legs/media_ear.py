@@ -51,7 +51,7 @@ class EarConfig:
         before_ms: How much of the line before a beginning belongs to the utterance.
         least_voice_ms: An utterance with less voice, of which nothing is understood, is a cough, and none.
         early: Ask the recognizer at a pause already; costs a request more where the caller goes on speaking.
-        timeout: Seconds that the recognizer has.
+        timeout: Seconds that the recognizer has; with the pause before, a caller waits for less than three seconds until they are asked again.
         language: BCP 47.
         phrases: What callers are expected to say.
         keys: Find keys in the audio; for lines that do not tell them otherwise.
@@ -62,7 +62,7 @@ class EarConfig:
     before_ms: float = 240.0
     least_voice_ms: float = 200.0
     early: bool = True
-    timeout: float = 5.0
+    timeout: float = 2.2
     language: str = ""
     phrases: Sequence[str] = ()
     keys: bool = False
