@@ -196,8 +196,9 @@ class Event:
 def heard_at(event: Event) -> datetime:
     """When the caller was heard in it, by our clock: before it came, by what the recognizer took, where the leg tells that."""
     took = event.payload.get("recognition_ms")
-    known = isinstance(took, int | float) and not isinstance(took, bool) and 0 <= took <= MAX_RECOGNITION_MS
-    return event.received_at - timedelta(milliseconds=took) if known else event.received_at
+    if not isinstance(took, int | float) or isinstance(took, bool) or not 0 <= took <= MAX_RECOGNITION_MS:
+        return event.received_at
+    return event.received_at - timedelta(milliseconds=took)
 
 
 def text_of(payload: Mapping[str, Json], name: str) -> str:
