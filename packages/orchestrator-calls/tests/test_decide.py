@@ -384,6 +384,9 @@ def test_a_transfer_that_nobody_confirms_has_failed():
     assert [each.transfer for each in intents(FailTransfer, *sent, asked, fired)] == ["transfer/bye"]
     for outcome in ("transfer_failed", "transfer_completed"):
         assert intents(FailTransfer, *sent, asked, fired, event(outcome, 30, key="transfer/bye")) == []
+    failed = event("transfer_failed", 30, source="orchestrator", key="transfer/bye")
+    another = event("transfer_requested", 40, id="theirs", target="bar")
+    assert intents(FailTransfer, *sent, asked, fired, failed, another) == []
 
 
 # --- the policy -------------------------------------------------------------------------------------------------------------

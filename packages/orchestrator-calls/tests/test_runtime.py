@@ -359,6 +359,22 @@ async def test_a_transfer_that_nobody_confirms_fails_and_the_call_goes_on():
 
 
 @virtual
+async def test_a_transfer_asked_for_from_outside_after_ours_has_failed_is_left_to_who_asked():
+    async with working(policy=Policy(transfer_limit=10)) as stage:
+        await stage.tell("call_started", sequence=1)
+        await stage.tell("transcription", sequence=2, text="operator")
+        await sleep(11)
+        assert (await stage.call()).state is CallState.ACTIVE
+        await stage.tell("transfer_requested", sequence=3, target="bar")
+        await sleep(30)
+        assert (await stage.call()).state is CallState.TRANSFERRING
+        await stage.tell("transfer_failed", sequence=4, reason="busy")
+        await stage.tell("transcription", sequence=5, text="hello")
+        await sleep(1)
+        assert "You said hello." in await stage.said()
+
+
+@virtual
 async def test_a_transfer_that_is_confirmed_ends_the_dialogue():
     async with working() as stage:
         await stage.tell("call_started", sequence=1)

@@ -324,13 +324,11 @@ class Actor:
                 return self._ask(intent)
             case deciding.CancelAnswer(_, turn) if self._answering.turn == turn:
                 await self._answering.cancel()
-                await self._keep([self._deeds.closing(turn, TurnOutcome.SUPERSEDED)])
-                return True
+                return await self._keep([self._deeds.closing(turn, TurnOutcome.SUPERSEDED)])
             case deciding.Speak():
                 self._speak(intent)
             case deciding.Fill(_, turn, count):
-                await self._keep([self._deeds.filler(self.call.turns[turn], Phrase.WAITING, count)])
-                return True
+                return await self._keep([self._deeds.filler(self.call.turns[turn], Phrase.WAITING, count)])
             case deciding.Run(_, action) if action.key not in self._acting:
                 await self._run(action)
             case deciding.StopSpeaking(_, turn):
@@ -338,12 +336,10 @@ class Actor:
             case deciding.Command():
                 return await self._command(intent)
             case deciding.EndCall(_, reason):
-                await self._keep([self._own(EventType.CALL_ENDED, "end", {"reason": reason})])
-                return True
+                return await self._keep([self._own(EventType.CALL_ENDED, "end", {"reason": reason})])
             case deciding.FailTransfer(_, transfer):
                 payload: dict[str, Json] = {"key": transfer, "reason": deciding.NOT_CONFIRMED}
-                await self._keep([self._own(EventType.TRANSFER_FAILED, transfer, payload)])
-                return True
+                return await self._keep([self._own(EventType.TRANSFER_FAILED, transfer, payload)])
             case _:
                 pass
         return False

@@ -63,13 +63,15 @@ class Keeper:
         self._later.append(event)
         self.call.apply(event)
 
-    async def keep(self, events: Sequence[Event]) -> None:
-        """Make events durable, then let them count."""
+    async def keep(self, events: Sequence[Event]) -> bool:
+        """Make events durable, then let them count; whether any of them was new to the call."""
         batch, self._later = [*self._later, *events], []
+        news = False
         for appended in await self._insist(lambda: self.journal.append(batch, lease=self.lease)):
-            self.call.apply(appended.event)
+            news = self.call.apply(appended.event) or news
             if not appended.duplicate:
                 self.observe(EventKept(appended.event))
+        return news
 
     async def mark(self, state: CallState, caller: str) -> None:
         """Note the state in the list of calls."""

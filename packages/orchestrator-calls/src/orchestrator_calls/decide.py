@@ -252,7 +252,9 @@ def _ends(call: Call) -> Iterator[Intent]:
         if timer in call.fired:
             yield EndCall(f"end/{timer}", reason)
     for key in call.commands:
-        if key.startswith("transfer/") and f"limit/{key}" in call.fired and call.state is CallState.TRANSFERRING:
+        # Another transfer, which somebody else asked for, may be under way after ours has failed.
+        late = f"limit/{key}" in call.fired and key not in call.failed_transfers
+        if key.startswith("transfer/") and late and call.state is CallState.TRANSFERRING:
             yield FailTransfer(f"fail/{key}", key)
 
 
@@ -274,8 +276,8 @@ def _timers(call: Call, policy: Policy) -> Iterator[Timer]:
 
 def _silent_since(call: Call, turn: Turn) -> datetime:
     """When the caller who waits for an answer was last heard, or heard something: what came before the turn, a recognizer's work, is waited for too."""
-    asked = turn.kind in {InputKind.SPEECH, InputKind.DIGITS}
-    known = [at for at in (None if asked else turn.opened_at, call.quiet_since, call.last_activity) if at is not None]
+    said = turn.kind is InputKind.SPEECH
+    known = [at for at in (None if said else turn.opened_at, call.quiet_since, call.last_activity) if at is not None]
     return max(known, default=turn.opened_at)
 
 
