@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -135,6 +136,18 @@ def test_tool_calls_are_put_together_from_their_pieces() -> None:
         assert stream.feed(chunk(tool_calls=[part])) == ""
     stream.feed(chunk("tool_calls"))
     assert [(call.name, call.arguments) for call in stream.calls] == [("book_table", '{"guests": 4}')]
+
+
+def test_thoughts_without_number_do_not_take_long() -> None:
+    begun = time.monotonic()
+    assert text_of(chunk(content="<think>no</think>Yes. " * 45_000), chunk("stop")) == "Yes. " * 45_000
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("index", [[], {"a": 1}, "0", 1])
+def test_a_choice_that_was_not_asked_for_is_passed_over(index: object) -> None:
+    told = {"choices": [{"index": index, "delta": {"content": "Other."}}]}
+    assert text_of(json.dumps(told), chunk(content="Ours."), chunk("stop")) == "Ours."
 
 
 @given(st.text("ab<>think/ ", max_size=40), st.lists(st.integers(0, 60), max_size=6))

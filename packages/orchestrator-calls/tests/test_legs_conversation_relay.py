@@ -85,6 +85,8 @@ def test_setup_tells_whose_call_it_is() -> None:
         ({"type": "info", "name": "clientSpeaking", "value": "off"}, wire.Speaking("caller", False)),
         ({"type": "info", "name": "tokensPlayed", "value": "Hi, this is"}, wire.Played("Hi, this is")),
         ({"type": "info", "name": "agentSpeaking", "value": "???"}, wire.Unknown("info agentSpeaking")),
+        ({"type": "info", "name": "agentSpeaking", "value": {"on": True}}, wire.Unknown("info agentSpeaking")),
+        ({"type": "info", "name": "clientSpeaking", "value": []}, wire.Unknown("info clientSpeaking")),
         ({"type": "info", "name": "roundTripDelayMs", "value": 12}, wire.Unknown("info roundTripDelayMs")),
         ({"type": "debug", "anything": [1]}, wire.Unknown("debug")),
     ],

@@ -90,6 +90,13 @@ def test_a_caller_who_hides_the_number_starts_the_call_all_the_same():
     assert "caller" not in event.payload
 
 
+def test_a_number_has_an_end():
+    numbers = dict.fromkeys(CALLER["attributes"], "9" * 200_000)
+    event = webhook("participant_joined", {**CALLER, "attributes": numbers}).event("t1", NOW)
+    assert event is not None
+    assert (event.payload["caller"], event.payload["dialed"]) == ("9" * 100, "9" * 100)
+
+
 def test_what_the_server_dropped_is_told_even_by_an_event_that_means_nothing_else():
     event = webhook("track_published", AGENT, numDropped=3).event("t1", NOW)
     assert event is not None
@@ -111,10 +118,12 @@ def test_what_is_about_no_room_is_no_event():
         ({"id": ""}, "id"),
         ({"createdAt": "soon"}, "createdAt"),
         ({"createdAt": -1}, "createdAt"),
+        ({"createdAt": 253_402_300_800}, "createdAt"),
         ({"event": None}, "event"),
         ({"room": {"name": "secret value"}}, "room.name"),
         ({"numDropped": -1}, "numDropped"),
         ({"participant": {"attributes": {"a": 1}}}, "participant.attributes.a"),
+        ({"participant": {"attributes": {"\n" * 90: 1}}}, "participant.attributes." + "\\n" * 38 + "\\"),
     ],
 )
 def test_a_wrong_field_is_named_and_its_value_is_not(change, field):

@@ -42,7 +42,7 @@ def test_the_end_of_a_session_brings_our_order_back() -> None:
     assert parsed.session_seconds == 12.0
 
 
-@pytest.mark.parametrize("data", ["", "{", "[]", '"transfer"', "[" * 5000])
+@pytest.mark.parametrize("data", ["", "{", "[]", '"transfer"', "[" * 5000, '{"key": "\\ud800"}'])
 def test_a_handoff_that_is_not_ours_is_none(data: str) -> None:
     assert form(HandoffData=data).handoff is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,13 @@ def test_a_text_without_an_end_is_cut_at_a_pause() -> None:
     assert len(sentences) > 2
     assert all(len(each) <= LONGEST + 1 for each in sentences)
     assert all(each.endswith(",") for each in sentences)
+
+
+@pytest.mark.parametrize("part", [".", '."', "\n", "-\n", "z.b. ", "。", " "])
+def test_no_text_takes_long_to_cut(part: str) -> None:
+    begun = time.monotonic()
+    cut(part * (200_000 // len(part)))
+    assert time.monotonic() - begun < 20
 
 
 texts = st.text(st.sampled_from("abcABC ABC123....,,!?\n\"'()…。äß¿¡mrMR"), max_size=120)

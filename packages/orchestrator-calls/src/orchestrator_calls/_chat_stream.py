@@ -59,20 +59,22 @@ class _Thoughts:
 
     def feed(self, text: str) -> str:
         text, self.held = self.held + text, ""
-        said = ""
-        while text:
-            mark = _CLOSE if self.thinking else _OPEN
-            before, found, after = text.partition(mark)
-            if found:
-                said += "" if self.thinking else before
-                self.thinking = not self.thinking
-                text = after
-                continue
-            keep = _overlap(text, mark)
-            said += "" if self.thinking else text[: len(text) - keep]
-            self.held = text[len(text) - keep :]
-            break
-        return said
+        said, place = list[str](), 0
+        while (found := text.find(self._mark, place)) >= 0:
+            after = found + len(self._mark)
+            if not self.thinking:
+                said.append(text[place:found])
+            self.thinking, place = not self.thinking, after
+        text = text[place:]
+        keep = _overlap(text, self._mark)
+        if not self.thinking:
+            said.append(text[: len(text) - keep])
+        self.held = text[len(text) - keep :]
+        return "".join(said)
+
+    @property
+    def _mark(self) -> str:
+        return _CLOSE if self.thinking else _OPEN
 
     def rest(self) -> str:
         said, self.held = "" if self.thinking else self.held, ""
@@ -144,7 +146,8 @@ class ChatStream:
             raise ChatFailed("unreadable")
         members = cast("Mapping[str, object]", choice)
         # After its own word that it is through, a server has nothing to add.
-        if self.finish or members.get("index") not in {0, None}:
+        index = members.get("index")
+        if self.finish or (index is not None and index != 0):
             return ""
         delta = members.get("delta") or members.get("message") or dict[str, object]()
         if not isinstance(delta, dict):

@@ -14,6 +14,8 @@ __all__ = ["SentenceCutter", "spoken"]
 
 LONGEST: Final = 300
 """Characters after which a text without an end is cut at its last pause."""
+MOST_MARKS: Final = 16
+"""So many marks in a row belong to one end: a text of nothing but points must not be looked through again from each of them."""
 
 _ENDS: Final = ".!?…"
 _WIDE_ENDS: Final = "。！？"  # noqa: RUF001 - the marks themselves
@@ -53,9 +55,9 @@ class SentenceCutter:
 
     def feed(self, piece: str) -> Iterator[str]:
         """The sentences that are whole now."""
-        self._text += piece
+        self._text = (self._text + piece).lstrip()
         while (end := self._end()) is not None:
-            sentence, self._text = self._text[:end].strip(), self._text[end:]
+            sentence, self._text = self._text[:end].strip(), self._text[end:].lstrip()
             if sentence:
                 yield sentence
 
@@ -84,12 +86,13 @@ class SentenceCutter:
 
     def _past(self, place: int) -> int:
         """Past further ends and closing marks."""
-        while place < len(self._text) and self._text[place] in _ENDS + _WIDE_ENDS + _CLOSERS:
+        last = min(len(self._text), place + MOST_MARKS)
+        while place < last and self._text[place] in _ENDS + _WIDE_ENDS + _CLOSERS:
             place += 1
         return place
 
     def _is_end(self, place: int, after: int) -> bool:
-        rest = self._text[after:]
+        rest = self._text[after : after + LONGEST]
         following = rest.lstrip(" \t\u00a0")
         if not following or len(following) == len(rest):
             return bool(following) and following[0] == "\n"

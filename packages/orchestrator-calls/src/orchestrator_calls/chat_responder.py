@@ -21,7 +21,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, cast
@@ -65,6 +65,11 @@ logger = logging.getLogger(__name__)
 MEMORY: Final = "chat"
 """Where in the call's memory the pending question is; the rest of it is the script's."""
 
+MAX_SENTENCES: Final = 200
+"""Of one answer: more of them nobody listens to."""
+TOKEN: Final = 8
+"""Characters of a token, at most and on the average: a server that does not keep to `max_tokens` is cut by them."""
+
 TAIL: Final = 0.5
 """Seconds that a server has to say what an answer took, once that is whole."""
 
@@ -87,6 +92,8 @@ class _Writing:
     begun: float
     first: float | None = None
     cut: str = ""
+    sentences: int = 0
+    length: int = 0
     proposed: Mapping[str, Json] = field(default_factory=dict[str, Json])
     stream: ChatStream = field(default_factory=ChatStream)
 
@@ -211,12 +218,12 @@ class ChatResponder:
         text = pieces(self._client, self._config.path, self._body(writing), stream)
         async with aclosing(text):
             while not stream.finish and (piece := await self._within(writing, anext(text, None))) is not None:
-                for sentence in cutter.feed(piece):
-                    if said := self._said(writing, sentence):
-                        yield said
-            for sentence in self._rest(writing, cutter):
-                if said := self._said(writing, sentence):
+                for said in self._said(writing, cutter.feed(piece)):
                     yield said
+                if writing.cut:
+                    break
+            for said in self._said(writing, self._rest(writing, cutter)):
+                yield said
             if stream.finish:
                 await self._read_on(text)
 
@@ -236,11 +243,18 @@ class ChatResponder:
                 async for _ in text:
                     pass
 
-    def _said(self, writing: _Writing, sentence: str) -> str:
-        said = spoken(sentence)
-        if said and writing.first is None:
-            writing.first = self._clock.monotonic()
-        return said
+    def _said(self, writing: _Writing, sentences: Iterable[str]) -> Iterator[str]:
+        """What of them is spoken, until the answer is as long as it may be."""
+        for sentence in sentences:
+            writing.sentences += 1
+            writing.length += len(sentence)
+            if writing.sentences > MAX_SENTENCES or writing.length > self._config.max_tokens * TOKEN:
+                writing.cut = "length"
+                return
+            if said := spoken(sentence):
+                if writing.first is None:
+                    writing.first = self._clock.monotonic()
+                yield said
 
     async def _within(self, writing: _Writing, awaited: Awaitable[str | None]) -> str | None:
         """The next piece; None at the end, or when the time for the whole answer is over.

@@ -108,9 +108,10 @@ class OpenAITranscriber:
         text, language = members.get("text"), members.get("language")
         if not isinstance(text, str) or len(text) > self._config.max_text:
             raise self._nonsense("answer_without_text")
-        return Transcript(
-            text=text.strip(), language=language if isinstance(language, str) and len(language) < 36 else ""
-        )
+        known = isinstance(language, str) and language.isascii() and len(language) < 36
+        # Halves of characters pass for JSON, and what holds one can be told to nobody.
+        text = text.encode(errors="replace").decode().strip()
+        return Transcript(text=text, language=str(language) if known else "")
 
     def _nonsense(self, reason: str) -> TranscriptionFailed:
         name = self._config.name

@@ -8,6 +8,8 @@ The other dialogues are written from the caller's side alone, as people speak, w
 reached, and in `heard` what the caller must have heard on the way, in this order. In those of `_UNSEEN`, which were each measured once before anything
 was mended for them (the README has the figures), `end` may be a list of ways to end, also before the last words, a slot a list: of names that will do, or of parts that the
 caller's own words must have; `never` is what must not be heard, and `negative` marks a caller for whom nothing may be booked.
+
+`_MEASURE` is kept as it is found: nothing is to be mended for a single call of it, and the share that succeeds must not fall.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import pytest
 from orchestrator_calls.responder import Collect, Note
 
 _CORPUS = Path(__file__).parent / "corpus"
-_UNSEEN = ("heldout_*.toml", "fresh1_*.toml", "fresh2_*.toml", "fresh3_*.toml", "fresh4_*.toml")
+_UNSEEN = ("heldout_*.toml", *(f"fresh{number}_*.toml" for number in range(1, 6)))
+_MEASURE = "fresh6_*.toml"
 
 
 def _dialogues(files):
@@ -35,7 +38,7 @@ def test_the_corpus_is_large_enough(language):
     assert len([each for each in _dialogues("*.toml") if each.values[0][:2] == language]) >= 30
 
 
-@pytest.mark.parametrize("files", _UNSEEN)
+@pytest.mark.parametrize("files", [*_UNSEEN, _MEASURE])
 def test_many_callers_of_the_unseen_sets_want_nothing_that_can_be_booked(files):
     dialogues = [each.values[1] for each in _dialogues(files)]
     negative = [each for each in dialogues if each.get("negative")]
@@ -48,7 +51,24 @@ def test_many_callers_of_the_unseen_sets_want_nothing_that_can_be_booked(files):
     ("language", "dialogue"), [each for files in ("spoken_*.toml", *_UNSEEN) for each in _dialogues(files)]
 )
 def test_the_call_reaches_what_the_caller_wanted(call, language, dialogue):
-    caller, answers = call(language), []
+    _hold(call(language), dialogue)
+
+
+def test_most_callers_of_the_measure_reach_what_they_wanted_and_nobody_is_booked_who_wanted_nothing(call):
+    missed = list[str]()
+    for language, dialogue in (each.values for each in _dialogues(_MEASURE)):
+        caller = call(language)
+        try:
+            _hold(caller, dialogue)
+        except AssertionError:
+            missed.append(dialogue["name"])
+        assert not (dialogue.get("negative") and caller.memory.get("completed")), dialogue["name"]
+    assert len(missed) <= 11, missed
+
+
+def _hold(caller, dialogue):
+    """The call as the caller has it, and what came of it."""
+    answers = []
     caller.greet()
     for given in dialogue["turns"]:
         if caller.end != "open" and isinstance(dialogue["end"], list):

@@ -223,6 +223,23 @@ async def test_an_answer_that_is_longer_than_it_may_be_ends_with_its_last_whole_
     assert turns[0].outcome == "cut"
 
 
+@pytest.mark.parametrize(
+    ("content", "most_tokens", "sentences"),
+    [("Yes. ", 8192, 200), ("On and on. ", 20, 16), ("- \n", 8192, 0)],
+)
+async def test_a_server_that_does_not_keep_to_the_length_is_cut(content: str, most_tokens: int, sentences: int) -> None:
+    answer = streams([*[chunk(content=content * 1000)] * 40, chunk("stop")])
+    begun = time.monotonic()
+    async with asking(answer, max_tokens=most_tokens) as (responder, _, turns):
+        steps = await steps_of(responder, turn())
+    assert time.monotonic() - begun < 1.4
+    if sentences:
+        assert said(steps) == [content.strip()] * sentences
+        assert (note(steps).detail, turns[0].outcome) == ("cut: length", "cut")
+    else:
+        assert turns[0].outcome == "script"
+
+
 async def test_an_answer_without_end_is_cut_at_the_limit() -> None:
     answer = streams([chunk(content="On and on. ")] * 200, pause=0.05)
     begun = time.monotonic()

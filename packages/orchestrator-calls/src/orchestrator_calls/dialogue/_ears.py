@@ -6,17 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from orchestrator_calls.dialogue._asking import rule_asked, wishes_nothing
 from orchestrator_calls.dialogue._calendar import DaySaid, TimeSaid, with_part
 from orchestrator_calls.dialogue._lexicon import Kind, Lexicon
 from orchestrator_calls.dialogue._listening import Utterance
 from orchestrator_calls.dialogue._matcher import Match, Matcher
 from orchestrator_calls.dialogue._model import Form, Intent, Menu, Phrase, Slot, SlotType
+from orchestrator_calls.dialogue._names import after_article, is_announced
 from orchestrator_calls.dialogue._pattern import AtomKind, Pattern, PatternError, compile_pattern
 from orchestrator_calls.dialogue._spelling import Spelling
 
 __all__ = ["Ears", "FormEars", "Heard", "SlotSpans", "build_ears"]
 
 _NAME_WORDS: Final = 6
+_ANNOUNCED: Final = 2
+"""So many words before a name may announce it ("name is")."""
 _TEXT_WORDS: Final = 20
 """How many words a name or a text in the middle of a sentence may have; bounds the work per token."""
 
@@ -56,6 +60,8 @@ class Ears:
     courtesies: frozenset[str] = frozenset()
     vetoes: Matcher[str] | None = None
     dated: frozenset[str] = frozenset()
+    chooses: frozenset[str] = frozenset()
+    opens: frozenset[str] = frozenset()
 
     def spans(self, utterance: Utterance) -> SlotSpans:
         """The values in `utterance`, for patterns with slots."""
@@ -84,6 +90,7 @@ class Ears:
             # Unless it says little else, so that the caller hears that the day is over.
             most = len(utterance.tokens) - sum(mention.end - mention.start for mention in utterance.mentions)
             found = [heard for heard in found if heard.intent not in self.dated or heard.match.score * 2 >= most]
+        found = self._without_bookings(found, utterance)
         if self.vetoes is None or not found:
             return found
         against: dict[str, int] = {}
@@ -91,6 +98,19 @@ class Ears:
             intent = self.vetoes.meanings[match.pattern]
             against[intent] = max(against.get(intent, 0), match.score)
         return [heard for heard in found if heard.match.score > against.get(heard.intent, 0)] if against else found
+
+    def _without_bookings(self, found: list[Heard], utterance: Utterance) -> list[Heard]:
+        """Without what can be booked, where the sentence asks what is allowed or says that nothing is wanted."""
+        if not self.dated:
+            return found
+        rule = rule_asked(utterance)
+        if rule is None and not wishes_nothing(utterance):
+            return found
+        dropped = self.chooses | (self.dated if rule is None else self.opens)
+        kept = [heard for heard in found if heard.intent not in dropped]
+        if rule is not None and not kept:
+            kept.extend(Heard(intent, rule) for intent in sorted(self.fallbacks)[:1])
+        return kept
 
     def _meant(self, found: list[Heard]) -> list[Heard]:
         """The best first: pleasantries after wishes, and after questions that stand beside them ("hello, do you have ...")."""
@@ -119,6 +139,11 @@ def _only_past(utterance: Utterance) -> bool:
 
 def _is_dated(form: Form | None) -> bool:
     return form is not None and any(slot.type is SlotType.DATE for slot in form.slots.values())
+
+
+def _is_new(form: Form | None) -> bool:
+    """Whether a form asks for something new; a code names what there is already."""
+    return form is not None and all(slot.type is not SlotType.CODE for slot in form.slots.values())
 
 
 def _rank(heard: Heard) -> tuple[int, int, int]:
@@ -200,9 +225,13 @@ class SlotSpans:
     def _name_end(self, start: int) -> int:
         """Up to the next word that ends a name, or a value that is no name."""
         utterance = self._utterance
+        start = after_article(utterance, start)
         end = start
         first = utterance.tokens[start].word
-        if first in utterance.lexicon.no_names or first in utterance.lexicon.greetings:
+        lexicon = utterance.lexicon
+        if first in lexicon.no_names or first in lexicon.greetings:
+            return end
+        if first in lexicon.no_first_names and not is_announced(utterance, start, _ANNOUNCED):
             return end
         while end < min(len(utterance.tokens), start + _NAME_WORDS):
             token = utterance.tokens[end]
@@ -243,6 +272,8 @@ def build_ears(
         fallbacks=frozenset(intent.name for intent in ordered if intent.fallback),
         courtesies=frozenset(intent.name for intent in ordered if intent.courtesy),
         vetoes=Matcher(vetoes) if vetoes else None,
+        chooses=frozenset(intent.name for intent in ordered if intent.menu and not intent.built_in),
+        opens=frozenset(intent.name for intent in ordered if _is_new(forms.get(intent.form or ""))),
         dated=frozenset(intent.name for intent in ordered if _is_dated(forms.get(intent.form or ""))),
     )
     lexicon.normaliser.learn(_spelling(ears))
@@ -272,6 +303,7 @@ def _spelling(ears: Ears) -> Spelling:
         stems=stems,
         heads=words if lexicon.language.compounds else (),
         endings=lexicon.language.vocabulary.endings,
+        diminutives=lexicon.language.manners.diminutives,
     )
 
 

@@ -12,7 +12,16 @@ from orchestrator_calls.dialogue._listening import Mention, Utterance, apart
 from orchestrator_calls.dialogue._matcher import Capture
 from orchestrator_calls.dialogue._meaning import Meaning
 from orchestrator_calls.dialogue._model import Form, Slot, SlotType
-from orchestrator_calls.dialogue._names import after_letters, own_words, read_name, request_in
+from orchestrator_calls.dialogue._names import (
+    after_letters,
+    asks_something,
+    introduced,
+    is_aside,
+    own_words,
+    read_name,
+    request_in,
+)
+from orchestrator_calls.dialogue._requests import whole_request
 from orchestrator_calls.dialogue._values import OWN_NUMBER
 from orchestrator_kernel.ports import Json
 
@@ -61,6 +70,7 @@ def given_by(
     """
     hearing = _Hearing(utterance, ears, form, filled, asking, correcting=correcting)
     hearing.take_ranges()
+    hearing.take_introduction()
     hearing.take_slot_patterns()
     hearing.take_captures(captures)
     hearing.take_choices()
@@ -137,6 +147,7 @@ class _Hearing:
             return
         spans = SlotSpans(self._utterance, self._ears)
         matches = apart(matcher.matches(self._utterance.tokens, spans))
+        things: dict[str, list[tuple[int, int]]] = {}
         for match in sorted(matches, key=lambda match: -match.score):
             if self._free(match.start, match.end):
                 if match.captures:
@@ -145,9 +156,26 @@ class _Hearing:
                     # All the words of an answer count, not only those of the pattern.
                     continue
                 else:
-                    # A pattern without a slot is the value itself ("two extra towels").
-                    self._give(slot, own_words(self._utterance, match.start, match.end), match.start, match.end)
+                    # A pattern without a slot is the value itself ("two extra towels"), with what is said around it.
+                    things.setdefault(slot.name, []).append(
+                        whole_request(self._utterance, match.start, match.end, self._free)
+                    )
                 self._used.update(range(match.start, match.end))
+        for name, places in things.items():
+            self._give_things(self._form.slots[name], sorted(places))
+
+    def _give_things(self, slot: Slot, places: Sequence[tuple[int, int]]) -> None:
+        """All that was asked for, in the caller's words: one stretch of them, or several."""
+        if slot.name in self.found:
+            return
+        joined: list[tuple[int, int]] = []
+        for start, end in places:
+            if joined and start <= joined[-1][1]:
+                joined[-1] = joined[-1][0], max(end, joined[-1][1])
+            else:
+                joined.append((start, end))
+        said = ", ".join(own_words(self._utterance, start, end) for start, end in joined)
+        self._give(slot, said, joined[0][0], joined[-1][1])
 
     def take_choices(self) -> None:
         for name, matcher in self._ears.forms[self._form.name].choices.items():
@@ -158,6 +186,15 @@ class _Hearing:
             if meant and self._free(meant[-1].start, meant[-1].end):
                 match = meant[-1]
                 self._give(self._form.slots[name], matcher.meanings[match.pattern], match.start, match.end)
+
+    def take_introduction(self) -> None:
+        """The name with which the caller opens ("hello, Miller here"), where one name is wanted and none is known."""
+        slots = [slot for slot in self._form.slots.values() if slot.type is SlotType.NAME]
+        if len(slots) != 1 or slots[0].name in self.found or slots[0].name in self._filled or slots[0] is self._asked:
+            return
+        place = introduced(self._utterance)
+        if place is not None and self._free(*place) and (name := read_name(self._utterance, *place)):
+            self._give(slots[0], name, *place)
 
     def take_mentions(self) -> None:
         mentions = [mention for mention in self._utterance.mentions if self._free(mention.start, mention.end)]
@@ -190,7 +227,9 @@ class _Hearing:
         numbers = [
             (start, (start, end, value))
             for start, end, value in self._utterance.numerals.cardinals()
-            if self._free(start, end) and agreed.isdisjoint(range(start, end))
+            if self._free(start, end)
+            and not self._utterance.numerals.counts_nothing(start, end, value)
+            and agreed.isdisjoint(range(start, end))
         ]
         meant = self._affirmed(numbers) or self._single_one() or self._single_ordinal()
         slot = self._slot_for_number() if meant else None
@@ -219,11 +258,15 @@ class _Hearing:
         if not lead_ins and any(name in self._filled for name in self.found):
             # What is left beside the correction of another value is no name ("no, I said Saturday").
             return
+        if asks_something(self._utterance):
+            return
         denied = {at for match in self._utterance.polarity if match.start == 0 for at in range(match.end)}
         if self._utterance.agreement is False:
             self._used.update(denied)
         words = [read_name(self._utterance, start, end) for start, end in self._free_runs()]
-        best = max((word for word in words if word), key=len, default="")
+        # "Quite right", "oh" answer nothing, however new the words.
+        words = [word for word in words if word and not is_aside(self._utterance, word)]
+        best = max(words, key=len, default="")
         if best:
             self._give(slot, best, 0, 0)
 
@@ -277,6 +320,7 @@ class _Hearing:
             and tokens
             and tokens[-1].word in self._utterance.lexicon.ones
             and self._free(0, len(tokens))
+            and not any(match.end == len(tokens) for match in self._utterance.polarity)
         ):
             return [(len(tokens) - 1, len(tokens), 1)]
         return []

@@ -64,7 +64,22 @@ class Utterance:
 
     @cached_property
     def _found(self) -> list[Match]:
-        return self.lexicon.rules.matches(self.tokens, self.numerals)
+        found = self.lexicon.rules.matches(self.tokens, self.numerals)
+        rules = self.lexicon.rules.meanings
+        counted = {
+            match.start
+            for match in found
+            if rules[match.pattern].kind in (Kind.NIGHTS, Kind.PARTY) and match.end - match.start > 1
+        }
+        # "Friday two nights" is no second of a month.
+        return [
+            match
+            for match in found
+            if rules[match.pattern].kind is not Kind.DATE
+            or match.end - 1 not in counted
+            or not match.captures
+            or match.captures[-1].slot != "d"
+        ]
 
     def _read(self, match: Match) -> Iterator[Mention]:
         return _interpret(match, self.lexicon.rules.meanings[match.pattern])

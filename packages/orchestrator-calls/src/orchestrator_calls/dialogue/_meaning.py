@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import cast
 
 from orchestrator_calls.dialogue._calendar import DaySaid, TimeSaid, with_part
@@ -28,12 +29,27 @@ class Meaning:
     def of_type(self, said: Sequence[Mention], mentions: Sequence[Mention], kind: SlotType) -> list[Mention]:
         """The values of one type, given what was `said` of it and all `mentions` of the sentence."""
         found = [*said, *(self._day_after(mentions, said) if kind is SlotType.DATE else ())]
+        if kind in {SlotType.DATE, SlotType.TIME}:
+            found = self._revised(found)
         found = [self._replaced(mention, found) for mention in found]
         if kind is SlotType.DATE and any(slot.after for slot in self._form.slots.values()):
             return self._stay(found)
         if kind is SlotType.PARTY_SIZE:
             return self._party([mention for mention in found if not self._is_bare(mention)])
         return found
+
+    def _revised(self, found: Sequence[Mention]) -> list[Mention]:
+        """Without what the caller took back at once ("for tomorrow, no, for Saturday")."""
+        taken_back = [first for first, second in pairwise(found) if self._takes_back(first.end, second.start)]
+        return [mention for mention in found if mention not in taken_back]
+
+    def _takes_back(self, start: int, end: int) -> bool:
+        """Whether nothing is said between two values but that the second one is meant."""
+        lexicon = self._utterance.lexicon
+        words = {token.word for token in self._utterance.tokens[start:end]}
+        return not words.isdisjoint(lexicon.taking_back) and words <= (
+            lexicon.taking_back | lexicon.corrections | lexicon.carriers
+        )
 
     def _stay(self, days: list[Mention]) -> list[Mention]:
         """The days of a stay: two only where the second is said to be its end ("the flight is on Saturday, so a room for Friday")."""
@@ -114,15 +130,45 @@ class Meaning:
         links = self._utterance.lexicon.links
         if before and between and all(token.word in links for token in between):
             adding = [*before, *adding]
-        elif len(adding) == 1 and asked and not before and (alone := self._number_before(adding[0].start)):
-            # "Five plus a baby" where the number was asked for.
-            return [adding[0]._replace(value=alone + cast("int", adding[0].value))]
         elif len(adding) == 1:
-            corrected = any(token.word in self._utterance.lexicon.corrections for token in between)
-            # "For four, two of them children" is a table for four.
-            return list(mentions) if corrected or not before else before
+            return self._single(adding[0], mentions, before, asked=asked)
         total = sum(mention.value for mention in adding if isinstance(mention.value, int))
         return [adding[0]._replace(value=total, end=adding[-1].end)]
+
+    def _comes_along(self, start: int) -> bool:
+        tokens, lexicon = self._utterance.tokens, self._utterance.lexicon
+        at = start - 1
+        while at > 0 and tokens[at].word in lexicon.links - lexicon.along:
+            at -= 1
+        return at >= 0 and tokens[at].word in lexicon.along
+
+    def _single(
+        self, part: Mention, mentions: Sequence[Mention], before: list[Mention], *, asked: bool
+    ) -> list[Mention]:
+        """What children, or grown-ups, mean when they are the only ones that are counted."""
+        if asked and not before and (alone := self._number_before(part.start)):
+            # "Five plus a baby" where the number was asked for.
+            return [part._replace(value=alone + cast("int", part.value))]
+        if asked and not before and (whole := self._whole_before(part)):
+            # "Nine, two of them children" are nine.
+            return [part._replace(value=whole)]
+        if not before and self._comes_along(part.start):
+            # "We come with two children": how many "we" are is not said.
+            return [mention for mention in mentions if mention is not part]
+        between = self._utterance.tokens[before[0].end : part.start] if before else []
+        corrected = any(token.word in self._utterance.lexicon.corrections for token in between)
+        # "For four, two of them children" is a table for four.
+        return list(mentions) if corrected or not before else before
+
+    def _whole_before(self, part: Mention) -> int:
+        """The larger number that was said alone before some of the people, 0 where there is none."""
+        numbers = [
+            value
+            for start, end, value in self._utterance.numerals.cardinals()
+            if end <= part.start and self._alone(start)
+        ]
+        denied = any(token.word in self._utterance.lexicon.negations for token in self._utterance.tokens[: part.start])
+        return numbers[-1] if numbers and not denied and numbers[-1] > cast("int", part.value) else 0
 
     def _number_before(self, at: int) -> int:
         """The number that one linking word joins to what begins at token `at`, 0 where there is none."""

@@ -14,6 +14,8 @@ _RUN: Final = 24
 """How many tokens a number that is said digit by digit may have; bounds the work per token."""
 _DIGITS: Final = 6
 """More digits than this in a row are no quantity but a telephone number or a code."""
+_MANY: Final = 100
+"""So many are thanks and no people where somebody thanks ("mil gracias")."""
 _DATE_MARKS: Final = (".", "/", "-")
 
 Found = tuple[int, int]
@@ -28,9 +30,9 @@ class Numerals:
         self._lexicon = lexicon
         self._known: dict[int, Found | None] = {}
         self._readers: dict[str, Callable[[int], Iterable[tuple[int, object]]]] = {
-            "n": lambda at: self._within(at, 0, 9999),
+            "n": self._counted,
             "n1": self._with_articles,
-            "h": lambda at: self._within(at, 0, 24),
+            "h": lambda at: [found for found in self._counted(at) if found[1] <= 24],
             "h1": lambda at: [found for found in self._with_articles(at) if found[1] <= 24],
             "m": self._minutes,
             "m5": lambda at: [found for found in self._within(at, 5, 25) if found[1] in (5, 10, 20, 25)],
@@ -82,11 +84,28 @@ class Numerals:
         while end < min(len(self._tokens), at + _RUN):
             after = end + 1 if characters and self._tokens[end].word in self._lexicon.joins else end
             read = self._character(after, letters=letters) if after < len(self._tokens) else None
-            if read is None:
+            if read is None or (characters and self._begins_a_thing(after, read[0])):
                 break
             end, said = read
             characters.append(said)
         return end, "".join(characters)
+
+    def _begins_a_thing(self, start: int, end: int) -> bool:
+        """Whether a number after a pause, or an article, counts the word after it ("room 20, two coffees")."""
+        tokens, lexicon = self._tokens, self._lexicon
+        if end >= len(tokens) or not tokens[end].before.isspace():
+            return False
+        if "," not in tokens[start].before and tokens[start].word not in lexicon.ones:
+            return False
+        word = tokens[end].word
+        known = word in lexicon.familiar or word in lexicon.asides or word in lexicon.numeric or word in lexicon.serving
+        return (
+            not known
+            and len(word) > 1
+            and not word.isdigit()
+            and word not in lexicon.letters
+            and word not in lexicon.double | lexicon.triple
+        )
 
     def _character(self, at: int, *, letters: bool) -> tuple[int, str] | None:
         word = self._tokens[at].word
@@ -118,6 +137,25 @@ class Numerals:
                 return end + 1
         return at + 1
 
+    def letters(self, at: int) -> tuple[int, str]:
+        """The token after the letter at token `at`, said once, twice ("double n") or with a word for it, and the letters; empty where there is none."""
+        tokens, lexicon = self._tokens, self._lexicon
+        word = tokens[at].word
+        times = 2 if word in lexicon.doubled else 3 if word in lexicon.triple else 1
+        if times > 1:
+            end, letter = self._letter(at + 1) if at + 1 < len(tokens) else (at, "")
+            return (end, letter * times) if letter else (at, "")
+        return self._letter(at)
+
+    def _letter(self, at: int) -> tuple[int, str]:
+        tokens, lexicon = self._tokens, self._lexicon
+        word = tokens[at].word
+        if len(word) == 1 and word.isalpha():
+            said = self._text[tokens[at].start : tokens[at].end]
+            return self.after_letter(at), said if len(said) == 1 else word
+        letter = lexicon.letters.get(word, "") if word not in lexicon.familiar else ""
+        return (at + 1, letter) if letter and word in lexicon.letter_names else (at, "")
+
     def _is_code(self, at: int) -> bool:
         """A single letter, or a few capitals as recognizers write them."""
         token = self._tokens[at]
@@ -138,6 +176,24 @@ class Numerals:
     def _within(self, at: int, low: int, high: int) -> list[Found]:
         found = self.cardinal(at)
         return [found] if found is not None and low <= found[1] <= high else []
+
+    def _counted(self, at: int) -> list[Found]:
+        """A quantity, where the word is no article ("pour un dîner") and counts what can be meant ("one moment")."""
+        found = self._within(at, 0, 9999)
+        return found if found and not self.counts_nothing(at, *found[0]) else []
+
+    def counts_nothing(self, start: int, end: int, value: int) -> bool:
+        """Whether a number is an article, or one of moments, thanks and the like."""
+        tokens, lexicon = self._tokens, self._lexicon
+        if end >= len(tokens) or not tokens[end].before.isspace():
+            return False
+        if tokens[end].word in lexicon.uncounted:
+            return True
+        if value == 1:
+            # "Un grand merci" is none, "une seule" and "un ou deux" are; "one more thing" counts nobody either.
+            article = tokens[start].word in lexicon.ones and tokens[end].word not in lexicon.alone
+            return article or any(token.word in lexicon.uncounted for token in tokens[end + 1 : end + 3])
+        return value >= _MANY and any(token.word in lexicon.polite for token in tokens[end : end + 2])
 
     def _with_articles(self, at: int) -> list[Found]:
         found = self._within(at, 0, 9999)

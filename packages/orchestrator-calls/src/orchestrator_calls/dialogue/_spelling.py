@@ -6,7 +6,7 @@ are known. Names keep the caller's letters in any case, since values are cut fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 __all__ = ["Spelling"]
@@ -33,6 +33,7 @@ class Spelling:
         stems: Beginnings of words that are none.
         heads: Words that may end a compound; none where the language writes no compounds.
         endings: What makes a plural of a word.
+        diminutives: Endings of small things to those of the word itself.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class Spelling:
         stems: tuple[str, ...] = (),
         heads: Iterable[str] = (),
         endings: tuple[str, ...] = (),
+        diminutives: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         meant = frozenset(words)
         self._meant = meant
         self._endings = endings
+        self._diminutives = diminutives or {}
         self._known = meant.union(known)
         self._stems = stems
         self._heads = frozenset(head for head in heads if len(head) >= _PART)
@@ -66,6 +69,9 @@ class Spelling:
         )
         if len(single) >= _PART:
             return (single,)
+        small = next(self._larger(word), "")
+        if small:
+            return (small,)
         parts = self._parts(word)
         if parts:
             return parts
@@ -74,6 +80,15 @@ class Spelling:
         meant = self._near.get(word, set()).union(*(self._near.get(form, ()) for form in _shorter(word)))
         meant = {other for other in meant if _alike(word, other)}
         return (meant.pop(),) if len(meant) == 1 else (word,)
+
+    def _larger(self, word: str) -> Iterator[str]:
+        """The words of which `word` is a diminutive ("masajito")."""
+        for end, whole in self._diminutives.items():
+            if word.endswith(end):
+                for ending in whole:
+                    larger = word[: -len(end)] + ending
+                    if len(larger) >= _PART and larger in self._meant:
+                        yield larger
 
     def _parts(self, word: str) -> tuple[str, ...]:
         for at in range(_PART, len(word) - _PART + 1):

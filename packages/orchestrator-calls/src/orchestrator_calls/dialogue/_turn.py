@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from orchestrator_calls.dialogue._asking import wishes_nothing
 from orchestrator_calls.dialogue._conversation import Conversation
 from orchestrator_calls.dialogue._ears import Heard
 from orchestrator_calls.dialogue._form_talk import answer_form, answer_form_digits, refuse_digits
@@ -13,6 +14,7 @@ from orchestrator_calls.dialogue._intents import run_intent, run_key, run_spoken
 from orchestrator_calls.dialogue._listening import Utterance
 from orchestrator_calls.dialogue._memory import Question, Stage
 from orchestrator_calls.dialogue._model import KEYS, Command, Intent, Slot, SlotType
+from orchestrator_calls.dialogue._names import asks_something
 from orchestrator_calls.dialogue._notices import tell_notices
 from orchestrator_calls.dialogue._outcomes import answer_outcome
 from orchestrator_calls.dialogue._tongue import listen_for_language
@@ -166,6 +168,11 @@ def _answer_sentence(talk: Conversation, utterance: Utterance, heard: list[Heard
         run_intent(talk, implied, utterance)
     elif best is not None:
         run_spoken(talk, best, utterance)
+    elif wishes_nothing(utterance):
+        talk.understood("no")
+        talk.memory.question = None
+        talk.say_text("ready")
+        return True
     return best is not None or implied is not None
 
 
@@ -228,7 +235,7 @@ def _answer_in_form(talk: Conversation, utterance: Utterance, heard: list[Heard]
     best = heard[0] if heard else None
     if cancel is not None and (utterance.agreement is False or _counts(talk, utterance, cancel)):
         return _cancel_in_form(talk, utterance, cancel, heard)
-    if best is not None and _interrupts(talk, utterance, best):
+    if best is not None and (_interrupts(talk, utterance, best) or _asks_instead(talk, utterance, heard)):
         run_spoken(talk, best, utterance)
         return True
     if answer_form(talk, form, filling, utterance, heard):
@@ -300,6 +307,23 @@ def _share(talk: Conversation, utterance: Utterance, heard: Heard, slot: Slot | 
     return words / _weighty(talk, utterance, heard)
 
 
+def _begins(utterance: Utterance, heard: Heard) -> bool:
+    """Whether a question is the whole sentence, but for an "oh, and" before it."""
+    tokens, lexicon = utterance.tokens, utterance.lexicon
+    first = next((at for at, token in enumerate(tokens) if token.word not in lexicon.asides), 0)
+    return heard.match.start <= first < len(tokens) - 2
+
+
+def _asks_instead(talk: Conversation, utterance: Utterance, heard: Sequence[Heard]) -> bool:
+    """Whether a caller who was asked for a name asks something that has an answer ("oh, and is there somewhere to park?")."""
+    slot, intents = talk.asked_slot, talk.script.intents
+    if slot is None or slot.type is not SlotType.NAME or not intents[heard[0].intent].is_answer:
+        return False
+    return asks_something(utterance) or any(
+        intents[item.intent].fallback and _begins(utterance, item) for item in heard
+    )
+
+
 def _interrupts(talk: Conversation, utterance: Utterance, heard: Heard) -> bool:
     """Whether an intent goes before the answer that the sentence may hold as well."""
     intent, slot, filling = talk.script.intents[heard.intent], talk.asked_slot, talk.memory.filling
@@ -307,7 +331,7 @@ def _interrupts(talk: Conversation, utterance: Utterance, heard: Heard) -> bool:
         return False
     if intent.fallback:
         # A name does not begin like a question; other answers may ("how about eight?").
-        return slot is not None and slot.type is SlotType.NAME and heard.match.start == 0 < len(utterance.tokens) - 2
+        return slot is not None and slot.type is SlotType.NAME and _begins(utterance, heard)
     free = slot is not None and slot.type in _FREE
     full = heard.match.score >= _FULL
     dominant = _share(talk, utterance, heard, slot) >= _DOMINANT

@@ -284,7 +284,7 @@ def _validated(model: type[Model], data: object, prefix: str = "") -> Model:
 
 def field_name(location: Iterable[str | int]) -> str:
     """A field's name for an error. Unknown fields are named by the sender, so the name is cut and made printable."""
-    return ".".join(str(part) for part in location).encode("ascii", "backslashreplace").decode()[:100]
+    return ".".join(str(part) for part in location).encode("unicode_escape").decode()[:100]
 
 
 def _instant(occurred_at: datetime | None, received_at: datetime) -> datetime:

@@ -237,7 +237,7 @@ def _setup(setup: _Setup) -> Setup:
 def _info(info: _Info) -> Frame:
     speakers: dict[str, Literal["caller", "desk"]] = {"clientSpeaking": "caller", "agentSpeaking": "desk"}
     who = speakers.get(info.name)
-    if who is not None and info.value in {"on", "off"}:
+    if who is not None and isinstance(info.value, str) and info.value in {"on", "off"}:
         return Speaking(who, info.value == "on")
     if info.name == "tokensPlayed" and isinstance(info.value, str):
         return Played(info.value[:8000])

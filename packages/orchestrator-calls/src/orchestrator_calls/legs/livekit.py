@@ -14,13 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic import ValidationError as PydanticError
 
 from orchestrator_calls.events import Event, EventType
-from orchestrator_calls.legs.agent import InvalidEvent
+from orchestrator_calls.legs.agent import InvalidEvent, field_name
 from orchestrator_kernel.models import IDENTIFIER
 from orchestrator_kernel.ports import Json
 
 __all__ = ["LiveKitWebhook", "parse_webhook"]
 
 SOURCE: Final = "livekit"
+LAST_SECOND: Final = 253_402_300_799
+"""The end of the year 9999: later than that there is no time."""
+LONGEST_NUMBER: Final = 100
+"""Characters of a number, a SIP address or a client's name."""
 Name = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 Text = Annotated[str, StringConstraints(max_length=500)]
 
@@ -53,7 +57,7 @@ class _Participant(_Message):
 class _Webhook(_Message):
     event: Text
     id: Name
-    created_at: int = Field(alias="createdAt", ge=0, le=2**40)
+    created_at: int = Field(alias="createdAt", ge=0, le=LAST_SECOND)
     num_dropped: int = Field(default=0, alias="numDropped", ge=0, le=2**31)
     room: _Room | None = None
     participant: _Participant | None = None
@@ -111,7 +115,7 @@ def parse_webhook(body: bytes) -> LiveKitWebhook:
     try:
         webhook = _Webhook.model_validate_json(body)
     except PydanticError as error:
-        fields = [".".join(str(part) for part in each["loc"]) or "body" for each in error.errors(include_input=False)]
+        fields = [field_name(each["loc"]) or "body" for each in error.errors(include_input=False)]
         raise InvalidEvent(f"no webhook event: check {', '.join(fields)}", details={"fields": fields}) from None
     kind, payload = _meaning(webhook)
     return LiveKitWebhook(
@@ -159,6 +163,6 @@ def _joined(participant: _Participant, who: dict[str, Json]) -> tuple[EventType,
         "caller": participant.attributes.get("sip.phoneNumber", ""),
         "dialed": participant.attributes.get("sip.trunkPhoneNumber", ""),
     }
-    known = {name: number for name, number in numbers.items() if number}
+    known = {name: number[:LONGEST_NUMBER] for name, number in numbers.items() if number}
     # The answer of a webhook reaches nobody. An agent that takes replies in the answers of its own requests says so itself.
     return EventType.CALL_STARTED, {**who, **known, "presumed_channel": "media"}

@@ -124,6 +124,8 @@ def _seconds(value: str) -> float | None:
 def _handoff(data: str) -> Handoff | None:
     try:
         members = json.loads(data)
+        # Halves of characters pass for JSON, and neither a URL nor a journal can hold them.
+        json.dumps(members, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     if not isinstance(members, dict):

@@ -208,6 +208,13 @@ class TestOpenAITranscriber(TranscriberContract):
         return await said_at("yes", sample_rate)
 
 
+async def test_halves_of_characters_are_heard_as_something_that_can_be_told():
+    answer = json.dumps({"text": "when is \ud800 breakfast", "language": "\ud800"}).encode()
+    async with serving(lambda _form: (200, answer)) as (_, transcriber):
+        heard = await transcriber.transcribe(await utterance("yes"))
+    assert (heard.text, heard.language) == ("when is ? breakfast", "")
+
+
 async def test_the_request_is_the_documented_one():
     async with serving(text_of(" When is breakfast? ")) as (server, transcriber):
         transcript = await transcriber.transcribe(await utterance("when is breakfast", phrases=("breakfast", "spa")))

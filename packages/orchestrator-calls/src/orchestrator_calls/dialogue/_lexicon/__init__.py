@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from orchestrator_calls.dialogue._lexicon import de, en, es, fr
-from orchestrator_calls.dialogue._lexicon._model import Kind, Language, Part, Rule
+from orchestrator_calls.dialogue._lexicon._model import Kind, Language, Manners, Part, Rule
 from orchestrator_calls.dialogue._matcher import Matcher
-from orchestrator_calls.dialogue._pattern import compile_pattern
+from orchestrator_calls.dialogue._pattern import Atom, AtomKind, Pattern, compile_pattern
 from orchestrator_calls.dialogue._text import Normaliser, Token, tidy
 
-__all__ = ["LANGUAGES", "Kind", "Language", "Lexicon", "Part", "Phrases", "Rule", "build_lexicons"]
+__all__ = ["LANGUAGES", "PARTICLES", "Kind", "Language", "Lexicon", "Part", "Phrases", "Rule", "build_lexicons"]
 
 LANGUAGES: Final[Mapping[str, Callable[[], Language]]] = {
     "en": en.language,
@@ -140,6 +141,7 @@ class Lexicon:
         self.joins = self._set((language.vocabulary.joins,))
         self.letters = self._letters()
         self.greetings = self._set((language.vocabulary.greetings,))
+        self.letter_names = self._set(language.vocabulary.letters)
         self.triple = self._set(language.vocabulary.triple)
         self.until = self._set((language.vocabulary.until,))
         self.vague = self._set((language.vocabulary.vague,))
@@ -154,12 +156,54 @@ class Lexicon:
         )
         self.numeric = named | self.ones | self.oh | frozenset(self.ordinals.first_words())
         self.common = self._set((language.common,)) | named
+        self._learn_manners(language.manners)
         self.familiar = self.common | self.carriers | self.name_ends | self.negations | self.corrections | self.selves
+        self.articles = self.carriers | self.no_names
+        self.before_names = self.asides - PARTICLES - self.titles
+        self.no_first_names = self.before_names | (self.common - self.numeric - PARTICLES - self.titles)
+        self.before_questions = self.asides - self.questions
+        self.in_questions = self.familiar | self.classed | self.questions | self.ones
+
+    def _learn_manners(self, manners: Manners) -> None:
+        self.rules_asked = self._matcher(manners.rules_asked)
+        self.nothing_wished = self._matcher(manners.nothing_wished)
+        self.reserving = self._set((manners.reserving,))
+        self.wanting = self._set((manners.wanting,))
+        self.asking = self._set((manners.asking,))
+        self.titles = self._set((manners.titles,))
+        self.named_after = [self._words(said) for said in manners.named_after]
+        self.perhaps_named_after = [self._words(said) for said in manners.perhaps_named_after]
+        self.titled_after = [self._words(said) for said in manners.titled_after]
+        self.named_before = [self._words(said) for said in manners.named_before]
+        self.amounts = self._set((manners.amounts,))
+        self.within = self._set((manners.within,))
+        self.questions = self._set((manners.questions,))
+        self.alone = self._set((manners.alone,))
+        self.doubled = self._set((manners.doubled,))
+        self.ands = self._set((manners.ands,))
+        self.serving = self._set((manners.serving,))
+        self.along = self._set((manners.along,))
+        self.naming = self._set((manners.naming,))
+        self.taking_back = self._set((manners.taking_back,))
+        self.uncounted = self._set((manners.uncounted,))
+        single = (atom for pattern in self.polarity.patterns for atom in _alone(pattern))
+        said = frozenset(atom.text for atom in single if atom.kind is AtomKind.WORD)
+        self.asides = said | self._set((manners.asides,)) | self.polite | self.greetings
+        self.classed = self._set(re.sub(r"[^\w']+", " ", words) for words in self.language.vocabulary.classes.values())
 
     @property
     def phrases(self) -> tuple[Matcher[None] | Matcher[bool], ...]:
         """What is listened for beside the values."""
-        return (self.polarity, self.lead_ins, self.changes, self.everything, self.own_number, self.wishes)
+        return (
+            self.polarity,
+            self.lead_ins,
+            self.changes,
+            self.everything,
+            self.own_number,
+            self.wishes,
+            self.rules_asked,
+            self.nothing_wished,
+        )
 
     def _yes_and_no(self) -> Matcher[bool]:
         return Matcher(
@@ -213,6 +257,11 @@ class Lexicon:
                     yield f"{thousands}{joint}{form}", 2000 + value
         yield thousands, 2000
         yield from language.extra_numbers.items()
+
+
+def _alone(pattern: Pattern) -> Iterator[Atom]:
+    """The words that are the whole pattern by themselves."""
+    return (pattern.atoms[state] for state in pattern.first & pattern.last)
 
 
 def build_lexicons(tags: Iterable[str]) -> dict[str, Lexicon]:

@@ -115,15 +115,25 @@ def _parties() -> tuple[Rule, ...]:
     return (
         party("for {n}", firm=False),
         party("(party|group|table) of {n}"),
-        party("[<we>] {n} (people|persons|guests|person|guest|pax|of us|diners|heads|covers)"),
+        party(
+            "[<we>] {n} (people|persons|guests|person|guest|pax|of us|diners|heads|covers|members|souls|bodies|folks|nos|numbers of people)"
+        ),
         party("{n} for (dinner|lunch|supper|brunch|breakfast|tonight|tomorrow)"),
         party("{n} (altogether|in total|all together|in all|all told|total)"),
-        party("(altogether|in total|a total of) [<we>] {n}"),
+        party(
+            "(altogether|in total|a total of|total of|<we> total|total) [<we>] {n} [members|people|persons|guests|pax|heads]"
+        ),
+        party("{n} [of] (us|ourselves) (all|total|altogether|only)"),
         party("(the|all) {n} of us"),
         party("(both of us|us two|us both)", count=2),
+        party("[<we>] {n1} couples", unit=2),
         party("{n} (to|or) {n} (people|persons|guests|of us)"),
         party(
             "[<we>] {n1} [little|small|young|more] (adult|adults|grown ups|grown up|child|children|kid|kids|teenager|teenagers|baby|babies|infant|toddler|little one|little ones)",
+            adds=True,
+        ),
+        party(
+            "{n1} of (them|which|whom|those|us) [are|being] [small|little] (adults|children|child|kids|kid|teenagers|babies|baby|toddlers|toddler)",
             adds=True,
         ),
         party("<we> {n} [of us]"),

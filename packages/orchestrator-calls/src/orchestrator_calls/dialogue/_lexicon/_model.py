@@ -10,6 +10,7 @@ from enum import StrEnum
 __all__ = [
     "Kind",
     "Language",
+    "Manners",
     "Part",
     "Rule",
     "Vocabulary",
@@ -52,7 +53,7 @@ class Rule:
 
     Attributes:
         days: For a date: how many days from today it is, when no slot says so; 7 with `weekday` for "a week on Friday".
-        unit: For a date or nights: how many days one `n` is.
+        unit: For a date or nights: how many days one `n` is. For a party: how many people.
         week: For a date: the weekday is meant in the next calendar week.
         weekend: For a date: the coming Saturday.
         minutes: For a time: added to the hour, in minutes.
@@ -129,9 +130,9 @@ def nights(pattern: str, *, unit: int = 1, count: int | None = None) -> Rule:
     return Rule(kind=Kind.NIGHTS, pattern=pattern, unit=unit, count=count)
 
 
-def party(pattern: str, *, count: int | None = None, adds: bool = False, firm: bool = True) -> Rule:
+def party(pattern: str, *, count: int | None = None, unit: int = 1, adds: bool = False, firm: bool = True) -> Rule:
     """A rule for how many people."""
-    return Rule(kind=Kind.PARTY, pattern=pattern, count=count, adds=adds, firm=firm)
+    return Rule(kind=Kind.PARTY, pattern=pattern, count=count, unit=unit, adds=adds, firm=firm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +179,61 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """What surrounds the values of a sentence in one language, as people write it.
+
+    Attributes:
+        rules_asked: How callers ask what the house allows or demands, in the pattern notation.
+        reserving: Words that make such a question a wish all the same ("may I book").
+        wanting: Words that do so as well, unless a word of `asking` says that only knowledge is wanted.
+        asking: Such words.
+        nothing_wished: How callers say that they want nothing booked, in the pattern notation.
+        titles: Words before a name, which an article may precede ("die Frau Obermaier").
+        named_after: Phrases after which callers name themselves at the beginning ("hier spricht").
+        perhaps_named_after: The same where a pause, "and" or the caller's own person must follow ("this is", "hier").
+        titled_after: The same where a title must follow ("ich bin der Herr Huber"), since other things are said so as well.
+        named_before: Phrases before which they do ("here").
+        naming: Words with which a name is announced, so that any word after them is one.
+        asides: Words that answer nothing and are no name when they are all that is left ("oh", "quite").
+        questions: Words with which questions begin.
+        amounts: Words that say how much of a thing is meant, apart from numbers and articles ("some").
+        within: Words inside the name of a thing ("of").
+        ands: Words between two things of one request.
+        serving: Words after which a request is over, beside the frequent words of the language.
+        along: Words before those who come along ("with two children").
+        taking_back: Words between two values after which only the second one is meant ("tomorrow, no, on Saturday").
+        uncounted: What numbers stand before without counting people ("one moment").
+        alone: Words between which and an article that is a number as well nothing else stands ("une seule").
+        doubled: Words before a letter that repeat it.
+        diminutives: Endings of small things to those of the word itself.
+    """
+
+    rules_asked: tuple[str, ...]
+    reserving: str
+    wanting: str
+    asking: str
+    nothing_wished: tuple[str, ...]
+    titles: str
+    named_after: tuple[str, ...]
+    perhaps_named_after: tuple[str, ...]
+    titled_after: tuple[str, ...]
+    named_before: tuple[str, ...]
+    naming: str
+    asides: str
+    questions: str
+    amounts: str
+    within: str
+    ands: str
+    serving: str
+    along: str
+    taking_back: str
+    uncounted: str
+    alone: str
+    doubled: str
+    diminutives: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
     """The words of one language, all of them as people write them.
 
@@ -218,6 +274,7 @@ class Language:
         own_number: How people name the number from which they call, in the pattern notation.
         examples: Words for a value of each slot type, to try patterns with.
         vocabulary: Classes of words.
+        manners: What surrounds the values of a sentence.
         say_date: A date in words, with its year when it is given.
         say_time: A time of day in words.
         say_people: A number of people in words.
@@ -256,6 +313,7 @@ class Language:
     own_number: tuple[str, ...]
     examples: Mapping[str, str]
     vocabulary: Vocabulary
+    manners: Manners
     say_date: Callable[[date, bool], str]
     say_time: Callable[[time], str]
     say_people: Callable[[int], str]

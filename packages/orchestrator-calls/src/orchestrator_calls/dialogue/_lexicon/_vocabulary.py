@@ -18,12 +18,13 @@ ENGLISH: Final = Vocabulary(
         "uhuh": "yes",
         "nuh uh": "no",
         "uh uh": "no",
+        "double u": "w",
     },
     classes={
         "we": "we are|we will be|we would be|we are going to be|there are|there will be|there would be|there is|it will be|it would be|"
         "it is going to be",
         "day": "monday|tuesday|wednesday|thursday|friday|saturday|sunday|today|tomorrow|tonight|this evening|weekend|at noon",
-        "want": "pencil|put us down|put me down|want|wants|wanted|need|needs|needed|like|love|fancy|prefer|looking for|looking to|hoping for|hoping to|after a|"
+        "want": "require|requires|requiring|wish|wishing|block|fix me|fix us|hold|schedule|pencil|put us down|put me down|want|wants|wanted|need|needs|needed|like|love|fancy|prefer|looking for|looking to|hoping for|hoping to|after a|"
         "after some|get|getting|got|have a|have any|book|booking|book in|reserve|reserving|arrange|organise|organize|grab|squeeze|fit|"
         "possible|wondering|thought|thinking|would be nice|would be lovely|any chance|hope to|interested in|make|order|do me|do us|give me|give us|plan|planning|try|trying|available|availability|"
         "free|vacant|vacancy|vacancies|spare|left|treat",
@@ -52,7 +53,7 @@ ENGLISH: Final = Vocabulary(
     links="and plus with my our the his her little small two-year-old young one-year-old old both in laws of as well also",
     alphabet="alfa alpha bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar papa quebec "
     "romeo sierra tango uniform victor whiskey xray yankee zulu",
-    greetings="hello hi hey good morning afternoon evening yes yeah sure okay ok",
+    greetings="hiya howdy howaya hullo hello hi hey good morning afternoon evening yes yeah sure okay ok",
     triple=("triple", "treble"),
     endings=("s", "es"),
     until="to until till through thru leaving leave departing",
@@ -61,12 +62,12 @@ ENGLISH: Final = Vocabulary(
     vague="some any something anything it that this them more room everything nothing someone",
 )
 GERMAN: Final = Vocabulary(
-    sounds={"mhm": "ja", "mm hm": "ja", "aha": "ja", "m m": "nein"},
+    sounds={"eins a": "ja", "mhm": "ja", "mm hm": "ja", "aha": "ja", "m m": "nein"},
     classes={
         "we": "wir sind|sind wir|wir wären|wären wir|wir kommen [zu]|kommen wir [zu]|wir werden|es sind|es wären|das sind|das wären|"
         "wir sind jetzt|wir sind doch|sind wir dann|macht",
         "day": "montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag|heute|morgen|übermorgen|wochenende",
-        "want": "vormerken|unterbringen|eintragen|möchte|möchten|will|wollen|wollte|wollten|dachten|überlegt|vorhaben|wäre schön|wäre nett|würde|würden|hätte|hätten|brauche|brauchen|bräuchte|bräuchten|suche|suchen|"
+        "want": "einbuchen|vereinbaren|ausmachen|fixieren|freihalten|gebrauchen|vormerken|unterbringen|eintragen|möchte|möchten|will|wollen|wollte|wollten|dachten|überlegt|vorhaben|wäre schön|wäre nett|würde|würden|hätte|hätten|brauche|brauchen|bräuchte|bräuchten|suche|suchen|"
         "benötige|benötigen|gern|gerne|buchen|buche|reservieren|reserviere|bestellen|bekommen|bekomme|kriegen|kriege|haben|hat|frei|"
         "verfügbar|noch|interessiere|gönnen|machen|mieten|nehmen|nehme|wünsche|ginge",
         "change": "ändern|geändert|legen|umlegen|von ... auf|verschieben|verlegen|vorverlegen|umbuchen|verlängern|verkürzen|anpassen|tauschen|später|früher|"
@@ -97,7 +98,7 @@ GERMAN: Final = Vocabulary(
     "quelle richard samuel siegfried theodor ulrich viktor wilhelm xanthippe zacharias aachen berlin chemnitz düsseldorf "
     "essen frankfurt goslar hamburg ingelheim jena köln leipzig münchen nürnberg offenbach potsdam quickborn rostock "
     "salzwedel tübingen unna völklingen wuppertal xanten zwickau",
-    greetings="hallo guten tag morgen abend grüß gott grüezi moin servus ja gern okay",
+    greetings="hallöchen tach mahlzeit hallo guten tag morgen abend grüß gott grüezi moin servus ja gern okay",
     triple=("dreimal",),
     endings=("e", "en", "n", "s", "er"),
     until="bis auf abreise",
@@ -106,11 +107,11 @@ GERMAN: Final = Vocabulary(
     vague="etwas was mehr es das dies sie irgendwas alles nichts jemand",
 )
 SPANISH: Final = Vocabulary(
-    sounds={"ajá": "sí", "aja": "sí", "mhm": "sí", "mm hm": "sí"},
+    sounds={"doble u": "w", "doble uve": "w", "uve doble": "w", "ajá": "sí", "aja": "sí", "mhm": "sí", "mm hm": "sí"},
     classes={
         "we": "somos|seremos|seríamos|estaremos|vamos a ser|vamos|iremos|iríamos|vendremos|venimos|serían|serán|son|sería para|sería|será para",
         "day": "lunes|martes|miércoles|jueves|viernes|sábado|domingo|hoy|mañana|esta noche|fin de semana",
-        "want": "apunta|apuntar|apuntarnos|anotar|caben|cabemos|harían falta|hacen falta|quiero|queremos|pensado|pensábamos|pensaba|pensamos|íbamos a|iba a|quería|queríamos|quisiera|quisiéramos|querría|querríamos|necesito|necesitamos|necesitaba|busco|buscamos|"
+        "want": "agendar|agendarme|agendarnos|agende|agéndeme|separar|separarme|separarnos|separe|sepáreme|regala|regalar|regálame|regáleme|colabora|colaborar|ayudar|provoca|me ayuda|deseo|deseamos|desearía|apunta|apuntar|apuntarnos|anotar|caben|cabemos|harían falta|hacen falta|quiero|queremos|pensado|pensábamos|pensaba|pensamos|íbamos a|iba a|quería|queríamos|quisiera|quisiéramos|querría|querríamos|necesito|necesitamos|necesitaba|busco|buscamos|"
         "gustaría|encantaría|apetece|reservar|reservarme|apartar|apartarme|pedir|hacer|hacerme|tener|coger|alquilar|conseguir|tienen|"
         "tendrían|tendrán|hay|habría|habrá|queda|quedan|les queda|les quedan|libre|libres|disponible|disponibles|disponibilidad|puede darme|"
         "me pueden dar|me podrían dar|me puede dar|póngame|deme|resérveme|apúnteme|me da|me interesa|sería posible|es posible|haría falta|"
@@ -141,7 +142,7 @@ SPANISH: Final = Vocabulary(
     links="y más con mi mis nuestro nuestra nuestros nuestras el la los las para también además e pequeño pequeña",
     alphabet="antonio barcelona carmen dolores enrique francia gerona historia inés josé kilo lorenzo madrid navarra oviedo parís "
     "querido ramón sevilla tarragona ulises valencia washington yegua zaragoza",
-    greetings="hola buenos buenas días tardes noches sí claro bueno vale",
+    greetings="aló hola buenos buenas días tardes noches sí claro bueno vale",
     triple=("triple",),
     endings=("s", "es"),
     until="al a hasta salida",
@@ -163,17 +164,18 @@ SPANISH: Final = Vocabulary(
         "ce": "c",
         "ge": "g",
         "pe": "p",
+        "te": "t",
         "cu": "q",
     },
     vague="algo esto más eso lo la todo nada alguien",
 )
 FRENCH: Final = Vocabulary(
-    sounds={"mmh": "oui", "mhm": "oui", "mm hm": "oui", "hum hum": "oui"},
+    sounds={"cent pour cent": "oui", "double v": "w", "mmh": "oui", "mhm": "oui", "mm hm": "oui", "hum hum": "oui"},
     classes={
         "we": "nous sommes|nous serons|nous serions|on est|on sera|on serait|on va être|nous serons|ça fait|ce sera pour|ce serait pour|"
         "on viendra [à]|on vient [à]|nous viendrons [à]",
         "day": "lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|aujourd'hui|demain|ce soir|ce midi|week-end",
-        "want": "noter|notez|inscrire|voudrais|voudrait|voudrions|pensait|pensais|pensions|comptait|comptais|pourrait avoir|pourrions avoir|veux|veut|voulons|voulais|voulait|aimerais|aimerait|aimerions|souhaite|souhaiterais|souhaiterait|"
+        "want": "retenir|bloquer|booker|céduler|fixer|désire|désirons|désirerais|retenez|bloquez|noter|notez|inscrire|voudrais|voudrait|voudrions|pensait|pensais|pensions|comptait|comptais|pourrait avoir|pourrions avoir|veux|veut|voulons|voulais|voulait|aimerais|aimerait|aimerions|souhaite|souhaiterais|souhaiterait|"
         "souhaitons|faudrait|faut|besoin|cherche|cherchons|réserver|réservation|prendre|prendrai|avoir|auriez|aurait|avez|reste|resterait|"
         "libre|libres|disponible|disponibles|disponibilité|disponibilités|caser|trouver|mettez|mettre|donner|donnez|possible|envie|louer|"
         "commander|offrir",
@@ -201,7 +203,7 @@ FRENCH: Final = Vocabulary(
     links="et plus avec ma mon mes notre nos le la les aussi pour également puis petit petite",
     alphabet="anatole berthe célestin désiré eugène françois gaston henri irma joseph kléber louis marcel nicolas oscar pierre "
     "quintal raoul suzanne thérèse ursule victor william xavier yvonne zoé",
-    greetings="bonjour bonsoir allô oui bien alors",
+    greetings="coucou bonjour bonsoir allô oui bien alors",
     triple=("triple",),
     endings=("s", "x"),
     until="au à jusqu jusque départ",

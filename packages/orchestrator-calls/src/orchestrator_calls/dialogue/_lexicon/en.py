@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, time
 
+from orchestrator_calls.dialogue._lexicon import _manners
 from orchestrator_calls.dialogue._lexicon._english_rules import RULES
 from orchestrator_calls.dialogue._lexicon._model import Language, Part, party
 from orchestrator_calls.dialogue._lexicon._vocabulary import ENGLISH
@@ -197,6 +198,12 @@ _FILLERS = (
     "honestly",
     "right so",
     "cheers mate",
+    "if you would be so kind",
+    "if you do not mind me asking",
+    "sorry to bother you",
+    "sorry to trouble you",
+    "do the needful",
+    "if you have it at all",
 )
 _COMMON = (
     "the of and to is you that it he was for are with they have this what when your can there how which their would like could "
@@ -213,7 +220,7 @@ _PARTS = (
 )
 _YES = (
     "(yes|yeah|yep|yup|sure|correct|right|exactly|absolutely|perfect|indeed|definitely|certainly|fine|ok|okay|o k|great|lovely|brilliant|wonderful|spot on|aye)",
-    "(that one|do so|brill|grand|smashing|champion|pass (it|that) on|do that please|alright|good|(i guess|i suppose) so|of course|no problem|by all means|why not|you got it|you bet|that is the one|that is me|that would be (great|lovely|perfect|it|fine|correct|right|good)|that will do|if you do not mind|spot on|bang on|got it|all good|thumbs up|works for me|suits me|i think so|i believe so|affirmative|cool|super|nice|splendid|excellent|amazing|awesome|fantastic|marvellous|ta|cheers|totally|precisely|yes sir|yes ma am)",
+    "(that one|do so|brill|grand|smashing|champion|pass (it|that) on|do that please|alright|good|(i guess|i suppose) so|of course|no problem|by all means|why not|you got it|you bet|that is the one|that is me|that would be (great|lovely|perfect|it|fine|correct|right|good)|that will do|if you do not mind|spot on|bang on|got it|all good|quite right|quite so|just so|right you are|dead right|true that|correct only|hundred percent|a hundred percent|one hundred percent|thanks a million|perfect thanks|that is me sorted|very much so|thumbs up|works for me|suits me|i think so|i believe so|affirmative|cool|super|nice|splendid|excellent|amazing|awesome|fantastic|marvellous|ta|cheers|totally|precisely|yes sir|yes ma am)",
     "(that is|it is|all) (right|correct|fine|perfect|good|great)",
     "(sounds|looks) (good|right|great|fine|perfect)",
     "(please do|go ahead|all right|do that|do it|go for it|if you could|if you would|that works|that is (it|better))",
@@ -311,6 +318,7 @@ def language() -> Language:
         own_number=_OWN_NUMBER,
         examples=_EXAMPLES,
         vocabulary=ENGLISH,
+        manners=_manners.ENGLISH,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, time
 
+from orchestrator_calls.dialogue._lexicon import _manners
 from orchestrator_calls.dialogue._lexicon._model import (
     Language,
     Part,
@@ -204,14 +205,16 @@ def _stays() -> tuple[Rule, ...]:
 def _parties() -> tuple[Rule, ...]:
     return (
         party("pour {n}", firm=False),
-        party("[<we>] {n1} (personne|personnes|convive|convives|couvert|couverts|têtes)"),
+        party("[<we>] {n1} (personne|personnes|convive|convives|couvert|couverts|têtes|invités|membres|pax|bouches)"),
         party("{n} pour (dîner|déjeuner|manger|souper)"),
         party("(juste|seulement) {n}", firm=False),
         party("(table|groupe) de {n}"),
         party("{n} (en tout|au total|tous ensemble)"),
-        party("(en tout|au total) [<we>] {n}"),
+        party("(en tout|au total|un total de|total de|<we> en tout|<we> au total) [<we>] {n}"),
         party("(pour nous|nous) {n}"),
         party("(nous deux|tous les deux|pour nous deux)", count=2),
+        party("[<we>] {n} couples", unit=2),
+        party("(une seule|un seul)", count=1),
         party("{n} (ou|à) {n} (personnes|convives|couverts)"),
         party(
             "[<we>] {n1} [petits|petit|grands|jeunes] (adulte|adultes|enfant|enfants|bébé|bébés|ado|ados|adolescents|grandes personnes|gamins|gosses)",
@@ -247,6 +250,11 @@ _FILLERS = (
     "si possible",
     "si c'est possible",
     "voyez-vous",
+    "je vous prie",
+    "excusez-moi de vous déranger",
+    "désolé de vous déranger",
+    "désolée de vous déranger",
+    "si ça ne vous dérange pas trop",
 )
 _COMMON = (
     "le les des et est je vous nous une avec pour dans sur qui que quoi quand où quel quelle votre voudrais voudrions aimerais "
@@ -273,7 +281,7 @@ _PARTS = (
 )
 _YES = (
     "(oui|ouais|exact|exactement|correct|parfait|voilà|volontiers|absolument|certainement|tout à fait|okay|ok|entendu|super|impeccable|nickel|génial|allez y)",
-    "(d'accord|bien sûr|je veux bien|avec plaisir|faites|faites ça|allez-y|si vous (voulez|pouvez) [bien]|c'est (noté|entendu|cela|bien)|ça (marche|roule|me va|va|me convient|colle)|c'est tout bon|c'est celle là|c'est celui là|transmettez|si ça ne vous (dérange|ennuie) pas|tout est (bon|juste|exact|correct|parfait)|banco|top|ok pour moi|affirmatif|nickel|mais oui|eh oui|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|pourquoi pas|très bien|tout à fait)",
+    "(d'accord|bien sûr|je veux bien|avec plaisir|faites|faites ça|allez-y|si vous (voulez|pouvez) [bien]|c'est (noté|entendu|cela|bien)|ça (marche|roule|me va|va|me convient|colle)|c'est tout bon|c'est parfait ainsi|c'est tout juste|c'est juste ça|c'est beau|ça joue|c'est en ordre|parfait comme ça|cent pour cent|mille mercis|c'est celle là|c'est celui là|transmettez|si ça ne vous (dérange|ennuie) pas|tout est (bon|juste|exact|correct|parfait)|banco|top|ok pour moi|affirmatif|nickel|mais oui|eh oui|c'est (ça|bien ça|bon|exact|correct|parfait|juste)|c'est bien cela|pas de problème|pourquoi pas|très bien|tout à fait)",
 )
 _NO = (
     "non (merci|merci beaucoup)",
@@ -354,6 +362,7 @@ def language() -> Language:
         own_number=_OWN_NUMBER,
         examples=_EXAMPLES,
         vocabulary=FRENCH,
+        manners=_manners.FRENCH,
         say_date=_say_date,
         say_time=_say_time,
         say_people=_say_people,
