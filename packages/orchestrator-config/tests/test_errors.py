@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 from collections.abc import Mapping
+from typing import Annotated
 
 import pytest
 from hypothesis import given
@@ -195,3 +196,15 @@ def test_names_that_would_disturb_a_terminal_are_quoted():
     )
     for problem in found:
         assert str(problem).isprintable()
+
+
+def test_an_array_with_a_wrong_element_is_not_called_too_short_as_well():
+    class Languages(Settings):
+        tags: tuple[Annotated[str, Field(pattern=r"^[a-z]+$")], ...] = Field(min_length=1)
+
+    with pytest.raises(SettingsError) as error:
+        load(Languages, sources=[Values({"tags": ["DE"]})])
+    assert [each.path for each in error.value.problems] == ["tags[0]"]
+    with pytest.raises(SettingsError) as error:
+        load(Languages, sources=[Values({"tags": []})])
+    assert [each.path for each in error.value.problems] == ["tags"]

@@ -125,4 +125,15 @@ def _objectives() -> list[object]:
             budget_left=None,
             burn=(BurnRate(window_seconds=300, rate=None),),
         ),
+        objective(
+            id="goals",
+            title="Calls that reach their goal",
+            state=ObjectiveState.TOO_FEW_EVENTS,
+            target=0.9,
+            achieved=0.0,
+            budget_left=None,
+            burn=(BurnRate(window_seconds=300, rate=None),),
+            events=1,
+            min_events=20,
+        ),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from console_axe import violations
@@ -43,3 +44,27 @@ def test_every_page_is_accessible(
     assert violations(page) == []
     # Nothing is wider than the screen.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+STATES = ("initializing", "connecting", "active", "on_hold", "transferring", "ending")
+
+
+@pytest.mark.parametrize("width", [375, 1360])
+def test_the_title_and_every_state_of_a_call_are_whole(
+    served: Served, open_page: Callable[..., Watched], width: int
+) -> None:
+    calls = served.host.calls
+    for name in STATES:
+        served.do(calls.start, f"call_{name}")
+        found = calls.found[f"call_{name}"]
+        calls.found[f"call_{name}"] = replace(found, call=replace(found.call, state=name))
+    page = open_page(viewport={"width": width, "height": 800}).sign_in(served)
+    # The text is measured, not its box: what is cut keeps the width that it wants.
+    shown = page.evaluate("""() => [...document.querySelectorAll("#rows .state, .brand span")].map(each => {
+        const room = each.closest("td, a").getBoundingClientRect(), text = document.createRange();
+        text.selectNodeContents(each);
+        return [each.textContent, room.right - text.getBoundingClientRect().right, each.scrollWidth - each.clientWidth];
+    })""")
+    assert {name for name, _, _ in shown} == {"Harbour calls", *(each.replace("_", " ") for each in STATES)}
+    cramped = [name for name, room, over in shown if over > 0 or (room < 4 and name != "Harbour calls")]
+    assert cramped == []

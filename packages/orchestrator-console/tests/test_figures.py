@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from orchestrator_console import ConsoleConfig
 from orchestrator_console._board import Latency, Policies, Sections, Tile, call_tiles, latency_of
 from orchestrator_console._charts import histogram, latency_chart, sparkline
-from orchestrator_console._format import age, clock_time, duration, percent, share
+from orchestrator_console._format import age, clock_time, counted, duration, percent, share
 from orchestrator_console._readings import Reading
 from orchestrator_kernel.models import HealthState, Severity
-from orchestrator_kernel.ports.operations import CallSummary, DependencyPolicy
+from orchestrator_kernel.ports.operations import CallSummary, DependencyPolicy, ObjectiveState
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LATENCIES = st.lists(st.floats(0, 100_000), max_size=80)
@@ -125,6 +125,19 @@ def test_the_other_tiles_tell_the_worst() -> None:
     assert (budget.value, budget.note, budget.tone) == ("10 %", "API", "warn")
     dependencies = Reading((DependencyPolicy(name="tts", circuit="open"), DependencyPolicy(name="db")))
     assert tiles(policies=Policies(dependencies, Reading()))["#policies"].value == "1 of 1"
+
+
+def test_the_budget_tile_judges_only_objectives_with_enough_events() -> None:
+    few = objective(state=ObjectiveState.TOO_FEW_EVENTS, achieved=0.0, budget_left=None, events=1, min_events=20)
+    assert tiles(objectives=Reading((few,)))["#objectives"] == Tile(
+        "Error budget", "\N{EN DASH}", "too few events", "", "#objectives"
+    )
+    both = tiles(objectives=Reading((few, objective(title="API", budget_left=0.9))))["#objectives"]
+    assert (both.note, both.tone) == ("API", "good")
+
+
+def test_one_is_not_many() -> None:
+    assert [counted(number, "turn") for number in (0, 1, 2)] == ["0 turns", "1 turn", "2 turns"]
 
 
 def test_a_tile_of_a_source_that_fails_does_not_look_well() -> None:

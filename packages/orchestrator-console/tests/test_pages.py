@@ -71,6 +71,17 @@ async def test_everything_is_on_the_overview() -> None:
         assert words in page, words
 
 
+async def test_an_objective_with_too_few_events_is_judged_neither_good_nor_bad() -> None:
+    host = Host()
+    few = objective(state=ObjectiveState.TOO_FEW_EVENTS, achieved=0.0, budget_left=None, events=1, min_events=20)
+    host.figures.goals.append(few)
+    page = (await (await host.browser()).get("/")).text
+    assert "too few events (1 of 20)" in page
+    section = page.partition('id="objectives"')[2].partition("</section>")[0]
+    assert "tone-" not in section
+    assert "fill-" not in section
+
+
 async def test_an_empty_service_says_so_in_every_part() -> None:
     page = (await (await Host().browser()).get("/")).text
     for words in (

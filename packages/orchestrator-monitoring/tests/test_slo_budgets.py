@@ -74,6 +74,7 @@ def test_few_events_fire_nothing_and_say_so() -> None:
     report = judge(made, everywhere(made, 9, 9))
     assert not any(burn.firing for burn in report.burns)
     assert "fewer than min_events = 10" in report.burns[0].note
+    assert judge(made, everywhere(made, 1, 1)).note.startswith("only 1 event in")
     assert all(burn.firing for burn in judge(made, everywhere(made, 10, 10)).burns)
 
 

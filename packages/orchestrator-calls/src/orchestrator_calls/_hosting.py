@@ -19,6 +19,7 @@ from orchestrator_calls.events import TERMINAL, CallState
 from orchestrator_calls.journal import CallRow, Fenced, JournalUnavailable, Lease, News
 from orchestrator_calls.notices import CallResumed
 from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Erased
 
 __all__ = ["Hosting", "ended", "seen"]
@@ -207,9 +208,7 @@ async def ended(tasks: Collection[asyncio.Task[T]], deadline: float) -> None:
     if not tasks:
         return
     _, late = await asyncio.wait(tasks, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    await cancel(*late)
 
 
 def seen(task: asyncio.Task[T]) -> None:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from orchestrator_calls._environment import BUSY, GRAIN
 from orchestrator_calls.journal import CallRow, JournalUnavailable, Lease, News, SharedJournal
 from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock
 
 __all__ = ["Peers", "PeersConfig", "Work"]
@@ -104,9 +105,7 @@ class Peers:
 
     async def stop(self) -> None:
         """Own nothing any more, so that the others go on at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
         await self._stack.aclose()
         try:
             await self._journal.release(self.name)

@@ -16,6 +16,7 @@ from orchestrator_calls._leg import LegPlayer, MediaClosed, MediaSink, Permit, R
 from orchestrator_calls._sounding import FRAME_MS, FrameCutter, Sounding, heard_words
 from orchestrator_calls.events import EventType
 from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock, Json, Speech, SpeechChunk, SpeechFailed, SpeechRequest
 
 __all__ = ["FRAME_MS", "LegPlayer", "MediaClosed", "MediaSink", "Permit", "Player", "Report", "heard_words"]
@@ -339,9 +340,7 @@ class Player:
     async def _abandon(self) -> None:
         """The leg is gone: end the voice, and report what was heard as far as our clock can tell."""
         now = self._clock.monotonic()
-        for voice in self._voices:
-            voice.cancel()
-        await asyncio.gather(*self._voices, return_exceptions=True)
+        await cancel(*self._voices)
         for item in list(self._sounding.values()):
             if not item.stopped:
                 item.stop(now, "leg lost")

@@ -35,6 +35,7 @@ from orchestrator_calls.notices import Notice
 from orchestrator_calls.phrases import PhraseFor, default_phrase
 from orchestrator_calls.playback import LegPlayer, MediaClosed, MediaSink, Permit, Player, Report
 from orchestrator_calls.responder import Responder
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock, Speech, SpeechUnavailable, SystemClock
 
 __all__ = ["CallNotFound", "CallRuntime", "Draining", "MailboxFull", "PeersConfig", "Receipt", "TooManyCalls"]
@@ -323,8 +324,7 @@ class CallRuntime:
         try:
             yield player
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await cancel(task)
             actor.detach(player)
 
 

@@ -27,6 +27,7 @@ from typing import Final, cast
 from orchestrator_calls._drivers.recognizer_process import RecognizerProcess
 from orchestrator_calls._transcriber_checks import check_utterance
 from orchestrator_kernel.exceptions import ConfigurationError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports.audio import TranscriberUnavailable, Transcript, TranscriptionFailed, Utterance
 
 __all__ = ["CommandTranscriber", "CommandTranscriberConfig", "UnknownWords", "normalized"]
@@ -180,9 +181,7 @@ class CommandTranscriber:
     async def aclose(self) -> None:
         """End the children; closing twice is harmless."""
         self._closed = True
-        for work in list(self._work):
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        await cancel(*self._work)
         while self._children:
             await self._children.pop().end()
 

@@ -39,9 +39,10 @@ def note_errors(
     hints: dict[SettingPath, str] = {}
     noted = {path for path, _ in findings.problems}
     lost = {path for path in findings.dropped if at(tree, path) is None}
-    for each in error.errors(include_url=False, include_context=False, include_input=False):
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    for each in errors:
         path, shape = locate(each["loc"], root)
-        if path in noted or any(related(path, other) for other in lost):
+        if path in noted or any(related(path, other) for other in lost) or _follows(each, errors):
             continue
         reason = _reason(each, path, variable)
         if each["type"] in _UNKNOWN and path:
@@ -51,6 +52,14 @@ def note_errors(
             known.append(reason)
     for path, texts in reasons.items():
         findings.add(path, _source(at(tree, path)), ", or ".join(texts), hints.get(path, ""))
+
+
+def _follows(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Whether an array is only called too short because its wrong elements were not counted."""
+    where = error["loc"]
+    return error["type"] == "too_short" and any(
+        each["loc"][: len(where)] == where and len(each["loc"]) > len(where) for each in errors
+    )
 
 
 def _reason(error: ErrorDetails, path: SettingPath, variable: Callable[[SettingPath], str]) -> str:

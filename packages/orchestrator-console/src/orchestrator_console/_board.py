@@ -25,6 +25,7 @@ from orchestrator_kernel.ports.operations import (
     LiveCalls,
     Objective,
     ObjectiveReader,
+    ObjectiveState,
     PolicyReader,
     RateRule,
 )
@@ -216,7 +217,8 @@ def _budget_tile(objectives: Reading[Objective]) -> Tile:
         return Tile("Error budget", "?", "not available", "bad", "#objectives")
     known = [(each.budget_left, each.title) for each in objectives.items if each.budget_left is not None]
     if not known:
-        return Tile("Error budget", "\N{EN DASH}", "no traffic", "", "#objectives")
+        few = any(each.state is ObjectiveState.TOO_FEW_EVENTS for each in objectives.items)
+        return Tile("Error budget", "\N{EN DASH}", "too few events" if few else "no traffic", "", "#objectives")
     left, name = min(known)
     tone = "bad" if left <= 0 else "warn" if left < 0.25 else "good"
     return Tile("Lowest budget", f"{_format.share(left)} %", name, tone, "#objectives")

@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["age", "clock_time", "count", "duration", "instant", "iso", "milliseconds", "percent", "seconds", "share"]
+__all__ = [
+    "age",
+    "clock_time",
+    "count",
+    "counted",
+    "duration",
+    "instant",
+    "iso",
+    "milliseconds",
+    "percent",
+    "seconds",
+    "share",
+]
 
 _DAY: Final = 86_400
 _NOTHING: Final = "\N{EN DASH}"
@@ -86,6 +98,15 @@ def milliseconds(value: float | None) -> str:
 def count(value: int) -> str:
     """A whole number, its thousands apart."""
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def counted(value: int, noun: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "turn"), counted(0, "turn")
+    ('1 turn', '0 turns')
+    """
+    return f"{count(value)} {noun}{'' if value == 1 else 's'}"
 
 
 def seconds(value: float) -> str:

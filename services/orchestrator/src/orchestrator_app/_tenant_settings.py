@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AnyHttpUrl, Field, SecretStr, StringConstraints, field_validator
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, StringConstraints, field_validator
 
 from orchestrator_app._setting_types import Language, Number, Seconds, ToolName
 from orchestrator_config import Settings
@@ -113,6 +113,17 @@ def _clock(written: str) -> time:
     return time(int(written[:2]) % 24, int(written[3:]))
 
 
+def _sentences(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+# One sentence may be written alone; what is read are always several.
+if TYPE_CHECKING:
+    Sentences: TypeAlias = tuple[str, ...]
+else:
+    Sentences = Annotated[str | tuple[str, ...], AfterValidator(_sentences)]
+
+
 class TenantSettings(Settings):
     """One tenant."""
 
@@ -122,7 +133,10 @@ class TenantSettings(Settings):
     time_zone: str = Field(
         default="UTC", description='IANA name, for example Europe/Berlin: where "tomorrow" is meant.'
     )
-    script: Path | None = Field(default=None, description="A dialogue script; the receptionist's when absent.")
+    script: Path | None = Field(
+        default=None,
+        description="A dialogue script, from the folder of the settings file; the receptionist's when absent.",
+    )
     values: Mapping[str, time | str] = Field(
         default_factory=dict[str, time | str], description="Replace entries of the script's [values]."
     )
@@ -148,24 +162,16 @@ class TenantSettings(Settings):
         default=None,
         description="Outside of them nobody is transferred, and a message is taken; always open when absent.",
     )
-    disclosure: Mapping[str, tuple[str, ...]] = Field(
-        default_factory=dict[str, tuple[str, ...]],
+    disclosure: Mapping[str, Sentences] = Field(
+        default_factory=dict[str, Sentences],
         description="By language (en, de, …): the sentences that tell callers that no person answers.",
     )
-    consent: Mapping[str, tuple[str, ...]] = Field(
-        default_factory=dict[str, tuple[str, ...]], description="The same for what is recorded and kept."
+    consent: Mapping[str, Sentences] = Field(
+        default_factory=dict[str, Sentences], description="The same for what is recorded and kept."
     )
     pronunciations: Mapping[str, str] = Field(
         default_factory=dict[str, str], description="How names are to be written for a voice."
     )
-
-    @field_validator("disclosure", "consent", mode="before")
-    @classmethod
-    def _one_sentence_is_enough(cls, value: object) -> object:
-        if not isinstance(value, Mapping):
-            return value
-        wording = cast("Mapping[object, object]", value)
-        return {tag: (said,) if isinstance(said, str) else said for tag, said in wording.items()}
 
     @field_validator("time_zone")
     @classmethod

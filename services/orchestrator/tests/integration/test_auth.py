@@ -151,6 +151,14 @@ async def test_the_page_runs_its_own_script_and_no_other(service: Client) -> Non
 
 
 @shared
+async def test_the_page_leads_on_to_the_consoles_sign_in(service: Client) -> None:
+    page = await service.http.get("/auth/password/set")
+    [link] = re.findall(r'<a href="([^"]+)">', page.text)
+    door = await service.http.get(str(page.url.join(link)))
+    assert (door.status_code, 'type="password"' in door.text) == (200, True)
+
+
+@shared
 async def test_the_page_for_a_password_hides_it_and_lets_it_be_pasted(service: Client) -> None:
     page = (await service.http.get("/auth/password/set")).text
     fields = re.findall(r"<input [^>]*>", page)

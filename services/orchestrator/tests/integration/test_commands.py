@@ -121,6 +121,19 @@ def test_what_kubernetes_sets_is_no_setting(command: Commands, tmp_path: Path) -
 # --- check --------------------------------------------------------------------------------------------------------------------
 
 
+def test_check_tells_of_transfers_for_which_there_is_nobody_to_dial(command: Commands, tmp_path: Path) -> None:
+    account = {"ORCHESTRATOR_TWILIO__ACCOUNT_SID": "AC" + "1" * 32, "ORCHESTRATOR_TWILIO__AUTH_TOKEN": "token"}
+    found = {
+        each["what"]: each["detail"]
+        for each in json.loads(command("check", "--json", folder=tmp_path, **account).stdout)
+    }
+    assert found["Twilio"] == "1 account"
+    assert "transfers.operator" in found["transfers of default"]
+    (tmp_path / "orchestrator.toml").write_text('[tenants.default.transfers]\noperator = "+4930901820"\n')
+    told = command("check", "--json", folder=tmp_path, **account).stdout
+    assert "transfers of" not in told
+
+
 def test_check_finds_embedded_defaults_good(command: Commands, tmp_path: Path) -> None:
     done = command("check", "--json", folder=tmp_path)
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from app_support import (
+    CALLER,
     SHORT,
     TENANT,
     Commands,
@@ -18,6 +19,7 @@ from app_support import (
     sign_livekit,
     sip_caller,
 )
+from app_twilio import ACCOUNT, TOKENS, new_sid, post
 
 from orchestrator_app.composition.tenants_file import Stored, TenantsFile
 from orchestrator_calls.runtime import CallRuntime
@@ -154,3 +156,22 @@ async def test_a_running_service_takes_calls_for_a_tenant_that_was_added_and_end
         left = livekit_webhook("participant_left", first, participant=sip_caller())
         assert await hook(left) < 300
         assert (await runtime.view(first)).tenant == "lake"
+
+
+async def test_calls_of_a_tenant_that_left_the_settings_can_be_read_and_come_to_their_end(data: Path) -> None:
+    call, ringing = new_call(), new_sid()
+    lake = {"name": "The Lake", "languages": ("de-DE",)}
+    account = {"account_sid": ACCOUNT, "auth_token": TOKENS[ACCOUNT], "tenant": TENANT}
+    async with listening(settings(data, tenants={**SHORT, "lake": lake}, twilio=account)) as client:
+        await client.event(call, "call_started", tenant="lake", caller=CALLER)
+        await client.event(ringing, "call_started", tenant="lake", caller=CALLER)
+        said = (await client.view(call))["turns"][0]["spoken"]
+    async with listening(settings(data, tenants=SHORT, twilio=account)) as client:
+        assert (await client.view(call))["turns"][0]["spoken"] == said
+        refused = await post(client, "relay/ended?attempt=1", ringing, CallStatus="in-progress")
+        assert (refused.status_code, refused.json()["code"]) == (403, "unknown_tenant")
+        client.sequences[call] = 1
+        answer = await client.says(call, "Hallo", tenant="lake")
+        assert [each["action"] for each in answer["actions"]] == ["hang_up"]
+        await client.event(call, "call_ended", tenant="lake")
+        await client.until(call, "ended")

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from app_support import environment
+from app_support import Commands, environment
 
 SCRIPT = Path(__file__).parents[1] / "short.toml"
 
@@ -162,6 +162,38 @@ def test_talking_until_the_desk_hangs_up(tmp_path: Path) -> None:
 
     assert "Traceback" not in person.screen
     assert "Fatal" not in person.screen
+
+
+def test_talking_to_a_tenant_that_was_added(command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "lake.toml").write_text(SCRIPT.read_text().replace("Breakfast is", "At the lake breakfast is"))
+    (tmp_path / "etc" / "o.toml").write_text('[tenants.harbour]\nname = "The Harbour House"\n')
+    there = ("--config", "etc/o.toml", "--data", "kept")
+    added = command("tenants", "add", "lake", "--script", "etc/lake.toml", *there, folder=tmp_path)
+    assert added.returncode == 0, added.stderr
+    before = sorted(tmp_path.rglob("*"))
+
+    with terminal(tmp_path, "talk", "--tenant", "lake", *there) as person:
+        person.sees("desk: ")
+        person.types("When is breakfast?\n")
+        person.sees("desk: At the lake breakfast is from 7 to 10")
+        person.types("goodbye\n")
+        person.sees("The call is over")
+        assert person.ended() == 0
+
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_talking_to_a_tenant_that_there_is_not(command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "orchestrator.toml").write_text('[tenants.harbour]\nname = "The Harbour House"\n')
+    unknown = ("talk", "--tenant", "lake", "--data", "kept")
+    done = command(*unknown, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "orchestrator: there is no tenant lake; there is harbour\n")
+    assert not (tmp_path / "kept").exists()
+
+    assert command("tenants", "add", "hill", "--data", "kept", folder=tmp_path).returncode == 0
+    done = command(*unknown, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "orchestrator: there is no tenant lake; there is harbour, hill\n")
 
 
 def test_talking_needs_a_voice(tmp_path: Path) -> None:

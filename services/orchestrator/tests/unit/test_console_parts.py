@@ -21,7 +21,7 @@ from orchestrator_kernel.models import AuditEvent, Severity
 from orchestrator_kernel.ports import SystemClock
 from orchestrator_kernel.ports.operations import Alerts, LiveCalls, ObjectiveState, UnknownAlert
 from orchestrator_monitoring.alerting import AlertRecord, AlertStore, Change, Condition, MemoryAlertStore, fingerprint
-from orchestrator_monitoring.slo_monitor import MemorySloStore, SloMonitor, default_slos
+from orchestrator_monitoring.slo_monitor import MemorySloStore, Reading, SloMonitor, SloSet, default_slos
 from orchestrator_security.audit_logging import AuditLog
 
 CLOCK = SystemClock()
@@ -88,6 +88,31 @@ async def test_objectives_without_traffic_say_so() -> None:
     assert [each.id for each in found] == [slo.name for slo in slos.slos]
     assert {each.state for each in found} == {ObjectiveState.NO_TRAFFIC}
     assert {(each.achieved, each.budget_left, each.exhausted_at) for each in found} == {(None, None, None)}
+
+
+async def test_an_objective_is_judged_from_its_least_number_of_events_on() -> None:
+    ended = 0.0
+    slos = SloSet(tuple(slo for slo in default_slos().slos if slo.name == "goal_conversion"))
+    least = slos.slos[0].min_events
+
+    def read() -> list[Reading]:
+        return [("orchestrator_calls_ended_total", {}, ended), ("orchestrator_calls_converted_total", {}, 0.0)]
+
+    monitor = SloMonitor(slos, MemorySloStore(), read, clock=CLOCK, process="test")
+    await monitor.sample()
+    ended = least - 1
+    await monitor.sample()
+    [few] = await ObjectiveBoard(monitor, CLOCK).objectives()
+    assert (few.state, few.events, few.min_events) == (ObjectiveState.TOO_FEW_EVENTS, least - 1, least)
+    assert (few.achieved, few.budget_left, few.exhausted_at) == (0.0, None, None)
+    assert {each.rate for each in few.burn} == {None}
+    ended = least
+    await monitor.sample()
+    await monitor.evaluate()
+    [enough] = await ObjectiveBoard(monitor, CLOCK).objectives()
+    assert (enough.state, enough.events) == (ObjectiveState.EXHAUSTED, least)
+    assert enough.budget_left is not None
+    assert enough.budget_left < 0
 
 
 class TestCallBoard(LiveCallsContract):

@@ -173,6 +173,18 @@ async def test_a_removed_tenant_takes_no_calls_and_its_calls_go_on(tmp_path: Pat
     assert "garden" not in again
 
 
+async def test_a_tenant_that_is_struck_out_of_the_file_by_hand_keeps_its_calls_too(tmp_path: Path) -> None:
+    book = book_of(tmp_path, garden={"languages": ["de-DE"]})
+    made = per_tenant(book, lambda name, tenant: (name, tenant.languages))
+    book.file.path.write_text("")
+    assert await book.refresh()
+    assert "garden" not in book
+    assert made["garden"] == ("garden", ("de-DE",))
+    book.file.path.write_text("# nothing again\n")
+    assert await book.refresh()
+    assert book["garden"].languages == ("de-DE",)
+
+
 async def test_what_is_made_of_a_tenant_is_made_before_it_is_published_and_once(tmp_path: Path) -> None:
     book, made_of = book_of(tmp_path), []
 

@@ -136,7 +136,7 @@ def _burn(slo: Slo, rule: BurnRule, windows: Mapping[int, WindowBurn]) -> Burn:
     if long.error_ratio is None:
         note = f"no traffic in {duration_text(rule.long)}: nothing burns"
     elif not enough:
-        note = f"{long.events:.4g} events in {duration_text(rule.long)}, fewer than min_events = {slo.min_events}"
+        note = f"{_counted(long.events)} in {duration_text(rule.long)}, fewer than min_events = {slo.min_events}"
     return Burn(rule, long, short, above and enough, note)
 
 
@@ -144,5 +144,10 @@ def _note(slo: Slo, whole: WindowBurn) -> str:
     if whole.error_ratio is None:
         return f"no traffic in {duration_text(slo.window)}: nothing is measured, and no budget is spent"
     if whole.events < slo.min_events:
-        return f"only {whole.events:.4g} events in {duration_text(slo.window)}: no alert can fire (min_events = {slo.min_events})"
+        return f"only {_counted(whole.events)} in {duration_text(slo.window)}: no alert can fire (min_events = {slo.min_events})"
     return ""
+
+
+def _counted(events: float) -> str:
+    number = f"{events:.4g}"
+    return f"{number} event" if number == "1" else f"{number} events"

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from orchestrator_app.cli._print import print_json, print_table
+from orchestrator_app.cli._print import counted, print_json, print_table
 from orchestrator_app.cli._settings import load_settings
 from orchestrator_app.composition.audit import audit_keys, audit_public_key
 from orchestrator_app.composition.database import open_databases
@@ -63,7 +63,7 @@ def _show_verification(found: Verification, *, as_json: bool) -> None:
         members = [{"kind": kind, "record": seq, "detail": detail} for kind, seq, detail in findings]
         print_json({"intact": found.intact, "records": found.entries, "findings": members})
     elif found.intact:
-        sys.stdout.write(f"The audit log is intact: {found.entries} records.\n")
+        sys.stdout.write(f"The audit log is intact: {counted(found.entries, 'record')}.\n")
     else:
         print_table("The audit log was changed", ["what", "record", "detail"], findings)
 

@@ -28,7 +28,7 @@ def verify_audit(
     data: Data = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Find every edit, removal, insertion and truncation; leaves with 1 if there is one."""
+    """Find every edit, removal, insertion and truncation. Leaves with 1 if there is one."""
     from orchestrator_app.cli._audit import run_verify  # noqa: PLC0415
 
     run_verify(file, witness=witness or [], config=config, data=data, as_json=as_json)
@@ -59,7 +59,7 @@ def export_audit(
     config: Config = None,
     data: Data = None,
 ) -> None:
-    """Write the log to a file that can be verified without the database; prints its signed end."""
+    """Write the log to a file. It can be verified without the database; prints its signed end."""
     from orchestrator_app.cli._audit import run_export  # noqa: PLC0415
 
     run_export(file, config=config, data=data)
@@ -67,7 +67,7 @@ def export_audit(
 
 @audit.command("key")
 def audit_key(config: Config = None, data: Data = None) -> None:
-    """Print the public key that signs the log now; keep it before you change the root key."""
+    """Print the public key that signs the log now. Keep it before you change the root key."""
     from orchestrator_app.cli._audit import run_key  # noqa: PLC0415
 
     run_key(config=config, data=data)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, cast
 
-from orchestrator_app.cli._print import print_json, print_table
+from orchestrator_app.cli._print import counted, print_json, print_table
 from orchestrator_app.cli._settings import load_settings
 from orchestrator_app.composition.account_mail import password_page
 from orchestrator_app.composition.audit import make_audit
@@ -259,7 +259,7 @@ def end_session(session_id: str, where: Where) -> None:
 def end_sessions(who: str, where: Where) -> None:
     """End all sessions of somebody."""
     ended = _run(where.settings(), lambda auth: auth.admin.end_sessions(who))
-    where.tell({"user": who, "ended": ended}, f"{who}: {ended} sessions ended.")
+    where.tell({"user": who, "ended": ended}, f"{who}: {counted(ended, 'session')} ended.")
 
 
 def list_signing_keys(where: Where) -> None:

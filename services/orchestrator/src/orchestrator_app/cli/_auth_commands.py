@@ -40,7 +40,7 @@ def first_admin(
     data: Data = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Make the first administrator; prints the link to choose a password with, good once, for a day."""
+    """Make the first administrator. Prints the link to choose a password with, good once, for a day."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.first_admin(email, work.Where(config, data, as_json=as_json))
@@ -55,7 +55,7 @@ def explain(
     data: Data = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Say whether somebody may do something, through which role, or why not; leaves with 1 when they may not."""
+    """Say whether somebody may do something. Through which role, or why not; leaves with 1 when they may not."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.explain(who, permission, tenant, work.Where(config, data, as_json=as_json))
@@ -65,7 +65,7 @@ def explain(
 def policy(
     file: Annotated[Path | None, typer.Argument(help="A policy to check.", show_default=False)] = None,
 ) -> None:
-    """Print the built-in policy, to start one's own from; or check a file."""
+    """Print the built-in policy, or check a file. What is printed is where one's own begins."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.policy(file)
@@ -73,7 +73,7 @@ def policy(
 
 @auth.command("revoke-all")
 def revoke_all(config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Refuse every access token that is out; sessions get new ones by their refresh tokens."""
+    """Refuse every access token that is out. Sessions get new ones by their refresh tokens."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.revoke_all(work.Where(config, data, as_json=as_json))
@@ -89,7 +89,7 @@ def list_users(tenant: Tenant = "*", config: Config = None, data: Data = None, a
 
 @users.command("show")
 def show_user(who: Who, config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show somebody with their roles, second factor and sessions."""
+    """Show somebody with roles, second factor and sessions."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.show_user(who, work.Where(config, data, as_json=as_json))
@@ -104,7 +104,7 @@ def invite(
     data: Data = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Add somebody; prints the link to choose a password with, good once, for a day."""
+    """Add somebody. Prints the link to choose a password with, good once, for a day."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.invite(email, tenant, role, work.Where(config, data, as_json=as_json))
@@ -112,7 +112,7 @@ def invite(
 
 @users.command("reset-password")
 def reset_password(who: Who, config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Print a link to choose a new password with, good once, for a day."""
+    """Print a link to choose a new password. It is good once, for a day."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.reset_password(who, work.Where(config, data, as_json=as_json))
@@ -120,7 +120,7 @@ def reset_password(who: Who, config: Config = None, data: Data = None, as_json: 
 
 @users.command("reset-second-factor")
 def reset_second_factor(who: Who, config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Remove the second factor of somebody who lost it; their sessions end."""
+    """Remove a second factor that was lost. The sessions of its owner end."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.reset_second_factor(who, work.Where(config, data, as_json=as_json))
@@ -144,7 +144,7 @@ def enable(who: Who, config: Config = None, data: Data = None, as_json: Json = F
 
 @users.command("delete")
 def delete(who: Who, config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Remove somebody with their second factor and their sessions."""
+    """Remove somebody. Second factor and sessions are removed too."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.delete(who, work.Where(config, data, as_json=as_json))
@@ -266,7 +266,7 @@ def rotate_signing_key(config: Config = None, data: Data = None, as_json: Json =
 
 @signing_keys.command("remove")
 def remove_signing_key(kid: str, config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Stop believing one that leaked: all its tokens are refused at once."""
+    """Stop believing one that leaked. All its tokens are refused at once."""
     from orchestrator_app.cli import _auth as work  # noqa: PLC0415
 
     work.remove_signing_key(kid, work.Where(config, data, as_json=as_json))

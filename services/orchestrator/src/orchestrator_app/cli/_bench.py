@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator_app.cli._client import CallClient, Credentials, Service, client_for, start_service
-from orchestrator_app.cli._print import print_json
+from orchestrator_app.cli._print import counted, print_json
 from orchestrator_app.cli._settings import load_settings
 from orchestrator_app.composition.secrets import load_secrets
 from orchestrator_app.settings import AppSettings
@@ -91,9 +91,10 @@ def run_bench(plan: Plan, *, url: str | None, config: Path | None, data: Path | 
 
 def _told(found: Bracket, plan: Plan) -> str:
     limit = f"one turn each {plan.every:g} s, p99 within {plan.target:g} ms"
+    carried = counted(found.carried, "call")
     if found.refused is None:
-        return f"carried: all {found.carried} calls that were tried ({limit})\n"
-    return f"carried: {found.carried} calls; not carried: {found.refused} ({limit})\n"
+        return f"carried: {carried}, all that were tried ({limit})\n"
+    return f"carried: {carried}; not carried: {found.refused} ({limit})\n"
 
 
 async def _bench(
@@ -107,7 +108,7 @@ async def _bench(
             async def carries(calls: int) -> bool:
                 tried = await _measure(target, calls, plan, STEP_SECONDS)
                 p99 = tried.latency.percentile(99) * 1000
-                _say(f"{calls} calls: p99 {p99:.1f} ms, {tried.failed} failed")
+                _say(f"{counted(calls, 'call')}: p99 {p99:.1f} ms, {tried.failed} failed")
                 return tried.passed is not False and p99 <= plan.target
 
             found = await find_capacity(carries, start=plan.calls, most=plan.most)
@@ -151,13 +152,16 @@ def _service_at(url: str, settings: AppSettings) -> Service:
 
 async def _measure(target: _Target, calls: int, plan: Plan, seconds: float) -> LatencyReport:
     rate = calls / plan.every
-    _say(f"{calls} calls, {rate:g} turns a second, {plan.every:g} s to begin them and {seconds:g} s of measurement ...")
+    _say(
+        f"{counted(calls, 'call')}, {rate:g} {'turn' if rate == 1 else 'turns'} a second, "
+        f"{plan.every:g} s to begin them and {seconds:g} s of measurement ..."
+    )
     async with client_for(target.service, connections=1_000) as client:
         await _Crowd(client, target.tenant, 1).check()
         crowd = _Crowd(client, target.tenant, calls)
         try:
             return await open_loop(
-                f"a turn, {calls} calls at once",
+                f"a turn, {counted(calls, 'call')} at once",
                 arrive=crowd.turn,
                 rate=rate,
                 seconds=seconds,

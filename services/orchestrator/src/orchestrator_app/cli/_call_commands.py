@@ -12,7 +12,7 @@ from orchestrator_app.cli._options import Config, Data, Json, group
 __all__ = ["calls", "tenants"]
 
 calls = group("List calls and show their transcripts.")
-tenants = group("Add, list, show and remove tenants; a running service sees it within seconds.")
+tenants = group("Add, list, show and remove tenants. A running service sees it within seconds.")
 
 
 @calls.command("list")
@@ -50,7 +50,7 @@ def export_call(
     out: Annotated[Path | None, typer.Option(help="A file; standard output when absent.", show_default=False)] = None,
     transcript: Annotated[bool, typer.Option("--transcript", help="The transcript in place of the events.")] = False,  # noqa: FBT002
 ) -> None:
-    """Write all that is kept of a call as JSON lines: the call, then its events."""
+    """Write all that is kept of a call as JSON lines. The call comes first, then its events."""
     from orchestrator_app.cli._data import run_export  # noqa: PLC0415
 
     run_export(call_id, config=config, data=data, out=out, transcript=transcript)
@@ -62,7 +62,7 @@ def trace_call(
     config: Config = None,
     data: Data = None,
 ) -> None:
-    """Print the id of a call's trace, to look for it in Jaeger, Tempo or Grafana."""
+    """Print the id of a call's trace. Look for it in Jaeger, Tempo or Grafana."""
     from orchestrator_app.cli._traces import run_trace  # noqa: PLC0415
 
     run_trace(call_id, config=config, data=data)
@@ -76,15 +76,19 @@ def add_tenant(
         typer.Option("--from", help="A TOML file with its settings, as under [tenants.NAME].", show_default=False),
     ] = None,
     name: Annotated[str | None, typer.Option(help="How the house is called.", show_default=False)] = None,
-    number: Annotated[list[str] | None, typer.Option(help="A telephone number, E.164.", show_default=False)] = None,
-    language: Annotated[list[str] | None, typer.Option(help="BCP 47; the first is spoken first.")] = None,
+    number: Annotated[
+        list[str] | None, typer.Option(help="A telephone number, E.164; may be repeated.", show_default=False)
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="BCP 47; may be repeated, the first is spoken first.")
+    ] = None,
     time_zone: Annotated[str | None, typer.Option(help="For example Europe/Berlin.", show_default=False)] = None,
     script: Annotated[str | None, typer.Option(help="A dialogue script.", show_default=False)] = None,
     config: Config = None,
     data: Data = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Add a tenant; options go before the members of the file."""
+    """Add a tenant. What an option says goes before the same in the file."""
     from orchestrator_app.cli._tenants import run_add  # noqa: PLC0415
 
     given: dict[str, object] = {
@@ -100,7 +104,7 @@ def add_tenant(
 
 @tenants.command("list")
 def list_tenants(config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """List the tenants, and whether each is from the settings or was added."""
+    """List the tenants. Each is from the settings, or was added."""
     from orchestrator_app.cli._tenants import run_list  # noqa: PLC0415
 
     run_list(config=config, data=data, as_json=as_json)

@@ -21,6 +21,7 @@ from orchestrator_app.composition.resilience import make_resilience
 from orchestrator_app.composition.secrets import data_folder, load_secrets
 from orchestrator_app.composition.speech import make_voices
 from orchestrator_app.composition.tenants import with_tenants
+from orchestrator_app.composition.twilio import TwilioPlan
 from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import SystemClock
@@ -65,6 +66,7 @@ async def _all(settings: AppSettings) -> list[_Finding]:
         "voice": _voice,
         "hearing": _hearing,
         "LiveKit": _livekit,
+        "Twilio": _twilio,
     }
     findings: list[_Finding] = []
     for name, check in checks.items():
@@ -107,7 +109,13 @@ async def _database(settings: AppSettings) -> list[_Finding]:
 
 async def _dialogue(settings: AppSettings) -> list[_Finding]:
     responders = make_responders(settings)
-    return [_Finding("dialogue", "ok", f"scripts of {', '.join(responders)}")]
+    findings = [_Finding("dialogue", "ok", f"scripts of {', '.join(responders)}")]
+    for name, tenant in settings.tenants.items() if _accounts(settings) else ():
+        unknown = [each for each in responders[name].script.settings.targets if TwilioPlan.number(tenant, each) is None]
+        if unknown and tenant.transfer_action is None:
+            nobody = f"callers for {', '.join(unknown)} come back to the desk: set transfers.{unknown[0]} to a number"
+            findings.append(_Finding(f"transfers of {name}", "missing", nobody))
+    return findings
 
 
 async def _voice(settings: AppSettings) -> list[_Finding]:
@@ -168,3 +176,14 @@ async def _livekit(settings: AppSettings) -> list[_Finding]:
     if not keys:
         return [_Finding("LiveKit", "off", "no api_key: its webhooks are refused")]
     return [_Finding("LiveKit", "ok", f"{keys} API key{'s' if keys > 1 else ''}")]
+
+
+async def _twilio(settings: AppSettings) -> list[_Finding]:
+    accounts = _accounts(settings)
+    if not accounts:
+        return [_Finding("Twilio", "off", "no account_sid: its webhooks are refused")]
+    return [_Finding("Twilio", "ok", f"{accounts} account{'s' if accounts > 1 else ''}")]
+
+
+def _accounts(settings: AppSettings) -> int:
+    return len(settings.twilio.more_accounts) + (settings.twilio.account_sid is not None)

@@ -23,6 +23,7 @@ from orchestrator_app.cli._ear import Ear, Heard
 from orchestrator_app.composition.webhooks import AGENT_SCHEME
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.http import HttpClientConfig, create_client, http_errors
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock, Json, SystemClock
 
 __all__ = [
@@ -180,9 +181,7 @@ async def media_leg(
         try:
             yield ear
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel(*tasks)
 
 
 async def listen(socket: ClientConnection, ear: Ear) -> None:

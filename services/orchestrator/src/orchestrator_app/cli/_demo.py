@@ -195,7 +195,17 @@ def _tables(demo: _Demo) -> None:
         ("ms", lambda: "event in to first audio frame or token out, in the service"),
     ]
     if demo.survived:
-        facts.append(("killed", lambda: ", ".join(f"{name} {value}" for name, value in demo.survived.items())))
-    print_table("In all", ["", ""], [(name, text()) for name, text in facts])
+        facts.append(("survived", lambda: _survival(demo.survived)))
+    print("\nIn all")  # noqa: T201
+    for name, text in facts:
+        print(f" {name:<9} {text()}")  # noqa: T201
     failures = demo.show.failures
     print("The calls went as the script says." if not failures else "Not as the script says: " + "; ".join(failures))  # noqa: T201
+
+
+def _survival(survived: Mapping[str, Json]) -> str:
+    told = f"{survived['how']}; the caller heard nothing for {survived.get('seconds_of_silence', '?')} s"
+    if "connections" in survived:
+        counts = ", ".join(str(count) for count in cast("list[int]", survived["connections"]))
+        told += f"; process {survived['killed']} of {survived['processes']} died; connections by process: {counts}"
+    return told

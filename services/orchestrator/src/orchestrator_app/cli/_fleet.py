@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from orchestrator_app.cli._client import Credentials, Running, Service, listen, start_service
 from orchestrator_app.cli._ear import Ear, Heard
 from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock, Json
 
 __all__ = ["Scene", "lasting_leg", "restarted", "shared"]
@@ -165,9 +166,7 @@ async def lasting_leg(
     try:
         yield ear
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(*tasks)
 
 
 class _Line:

@@ -94,13 +94,21 @@ def demo(
 
 @app.command()
 def talk(
-    language: Annotated[str, typer.Option(help="The caller's language, BCP 47.")] = "en-US",
+    tenant: Annotated[str | None, typer.Option(help="As `tenants list` shows it.", show_default=False)] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The caller's, BCP 47; the tenant's first one unless given.", show_default=False)
+    ] = None,
     wav: Annotated[Path | None, typer.Option(help="Keep what is heard.", show_default=False)] = None,
+    config: Config = None,
+    data: Data = None,
 ) -> None:
-    """Make a call from this terminal: type what the caller says, #1 for keys, Ctrl-C interrupts the speech."""
+    """Make a call from this terminal. Type what the caller says, #1 for keys; Ctrl-C interrupts the speech.
+
+    Without --tenant it is a call with the one called default, or else the first that `tenants list` shows.
+    """
     from orchestrator_app.cli._talk import run_talk  # noqa: PLC0415
 
-    run_talk(language=language, wav=wav)
+    run_talk(tenant=tenant, language=language, wav=wav, config=config, data=data)
 
 
 @app.command()
@@ -119,7 +127,7 @@ def bench(
     data: Data = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Load a service with calls and show how long callers wait for their answers."""
+    """Load a service with calls, and show how long answers take."""
     from orchestrator_app.cli._bench import Plan, run_bench  # noqa: PLC0415
 
     run_bench(Plan(calls, every, seconds, target, most), url=url, config=config, data=data, as_json=as_json)
@@ -148,7 +156,7 @@ def check(
 
 @app.command("config")
 def show_config(config: Config = None, data: Data = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show the settings in force, secrets hidden, and where each comes from."""
+    """Show the settings in force, and where each comes from."""
     from orchestrator_app.cli._config import run_config  # noqa: PLC0415
 
     run_config(config=config, data=data, as_json=as_json)
@@ -156,7 +164,7 @@ def show_config(config: Config = None, data: Data = None, as_json: Json = False)
 
 @app.command("metrics")
 def list_metrics(as_json: Json = False) -> None:  # noqa: FBT002
-    """List every metric that can be scraped, with its labels and what bounds them."""
+    """List every metric that can be scraped."""
     from orchestrator_app.cli._metrics import run_metrics  # noqa: PLC0415
 
     run_metrics(as_json=as_json)

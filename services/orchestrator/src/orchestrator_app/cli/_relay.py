@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.http import http_errors
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock, Json
 
 __all__ = ["Relay", "TwilioAccount", "TwilioClient", "relay_session"]
@@ -201,6 +202,4 @@ async def relay_session(
         try:
             yield relay
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel(*tasks)

@@ -64,7 +64,7 @@ async def _ask(config: Path | None, data: Path | None, url: str | None, method: 
     answers: list[Any] = []
     async with create_client(HttpClientConfig(base_url=where, headers=headers, read_timeout=10.0)) as http:
         for path in paths:
-            with http_errors("the service"):
+            with http_errors(f"the service at {where}"):
                 response = await http.request(method, f"/resilience/{path}")
             if response.is_error:
                 raise OrchestratorError(f"{path}: {response.json().get('detail') or response.status_code}")

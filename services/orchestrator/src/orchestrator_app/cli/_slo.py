@@ -67,7 +67,11 @@ def run_status(*, config: Path | None, data: Path | None, url: str | None, as_js
         return
     by_budget, by_burn = ({each["name"]: each for each in some} for some in (budgets, burns))
     rows = [_status_row(each, by_budget[each["name"]], by_burn[each["name"]]) for each in statuses]
-    print_table("Objectives", ["name", "status", "good", "budget left", "burn", "spent", "note"], rows)
+    print_table("Objectives", ["name", "status", "good", "budget left", "burn", "spent"], [row[:-1] for row in rows])
+    # Sentences in a column of their own leave no room for figures.
+    for name, *_, note in rows:
+        if note:
+            print(f" {name}: {note}")  # noqa: T201
 
 
 def _status_row(status: Mapping[str, Any], budget: Mapping[str, Any], burn: Mapping[str, Any]) -> tuple[str, ...]:
@@ -155,7 +159,7 @@ async def ask_service(
     answers: list[Any] = []
     async with create_client(HttpClientConfig(base_url=where, headers=headers, read_timeout=20.0)) as http:
         for method, path in requests:
-            with http_errors("the service"):
+            with http_errors(f"the service at {where}"):
                 response = await http.request(method, path, json=body)
             if response.is_error:
                 raise OrchestratorError(f"{path}: {response.json().get('detail') or response.status_code}")

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from orchestrator_app.cli._relay import TwilioClient
 from orchestrator_calls.legs.twilio_media import media
 from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock, Json
 from orchestrator_performance.audio_optimizer import G711, ComfortNoise
 
@@ -197,9 +198,7 @@ async def stream_session(
         try:
             yield phone
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel(*tasks)
 
 
 def _start(stream: str, client: TwilioClient, parameters: Mapping[str, str]) -> dict[str, object]:

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,10 @@ from typing import Final
 from orchestrator_app.cli._client import CallClient, client_for, media_leg, served
 from orchestrator_app.cli._ear import Ear, Heard
 from orchestrator_app.cli._settings import load_settings
+from orchestrator_app.cli._tenants import TenantNotFound
+from orchestrator_app.composition.tenants import TenantBook, with_tenants
+from orchestrator_app.composition.tenants_file import TenantsFile
+from orchestrator_app.settings import TenantSettings
 from orchestrator_kernel.exceptions import OrchestratorError
 from orchestrator_kernel.ports import Json, SystemClock
 
@@ -27,26 +32,49 @@ CALLER: Final = "+4930901820"
 INTERRUPT: Final = "\x03"
 
 
-def run_talk(*, language: str, wav: Path | None) -> None:
-    """Start a service of its own, with the settings that are in force here, and talk to it until the call is over or the input ends."""
-    tenants = load_settings(None).value.tenants
-    tenant = DEFAULT if DEFAULT in tenants else next(iter(tenants))
-    asyncio.run(_talk(tenant, language, wav))
+def run_talk(
+    *, tenant: str | None, language: str | None, wav: Path | None, config: Path | None, data: Path | None
+) -> None:
+    """Start a service of its own, with the settings and tenants that are in force here, and talk to it until the call is over or the input ends.
 
-
-async def _talk(tenant: str, language: str, wav: Path | None) -> None:
+    Raises:
+        TenantNotFound: Names the tenants there are.
+    """
+    settings = load_settings(config, data_dir=data).value
+    # Talking makes no data folder where there is none.
+    tenants = with_tenants(settings).tenants if settings.data_dir.exists() else settings.tenants
+    if tenant is None:
+        tenant = DEFAULT if DEFAULT in tenants else next(iter(tenants))
+    elif tenant not in tenants:
+        raise TenantNotFound(f"there is no tenant {tenant}; there is {', '.join(tenants)}")
+    environment = {**os.environ, "ORCHESTRATOR_LOG__LEVEL": "WARNING", "ORCHESTRATOR_SERVER__DRAIN_SECONDS": "1"}
+    if config is not None:
+        environment["ORCHESTRATOR_CONFIG"] = str(config)
     with tempfile.TemporaryDirectory(prefix="orchestrator-talk-") as folder:
-        environment = {**os.environ, "ORCHESTRATOR_LOG__LEVEL": "WARNING", "ORCHESTRATOR_SERVER__DRAIN_SECONDS": "1"}
-        async with served(environment, Path(folder) / "data") as service, client_for(service) as client:
-            if not service.voices:
-                raise OrchestratorError("talking needs a voice; install orchestrator-app[voice] or set speech.backends")
-            started = await client.announce(CALLER, tenant, language)
-            call_id, token = started["call_id"], started["session_token"]
-            async with media_leg(service.media_url(call_id), token, SystemClock(), _notice) as ear:
-                print("Type what the caller says; #1 presses keys; Ctrl-C interrupts the speech; Ctrl-D hangs up.")  # noqa: T201
-                await _converse(_Caller(client, call_id, tenant, language), ear)
-                if wav is not None:
-                    print(f"{ear.write(wav):.1f} s kept in {wav}")  # noqa: T201
+        own = _own_data(Path(folder), tenants)
+        asyncio.run(_talk(tenant, language or tenants[tenant].languages[0], wav, environment, own))
+
+
+def _own_data(folder: Path, tenants: Mapping[str, TenantSettings]) -> Path:
+    """A data folder for this one call, with the tenants that were added."""
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    if isinstance(tenants, TenantBook):
+        TenantsFile(data / tenants.file.path.name).replace(tenants.file.read())
+    return data
+
+
+async def _talk(tenant: str, language: str, wav: Path | None, environment: Mapping[str, str], data: Path) -> None:
+    async with served(environment, data) as service, client_for(service) as client:
+        if not service.voices:
+            raise OrchestratorError("talking needs a voice; install orchestrator-app[voice] or set speech.backends")
+        started = await client.announce(CALLER, tenant, language)
+        call_id, token = started["call_id"], started["session_token"]
+        async with media_leg(service.media_url(call_id), token, SystemClock(), _notice) as ear:
+            print("Type what the caller says; #1 presses keys; Ctrl-C interrupts the speech; Ctrl-D hangs up.")  # noqa: T201
+            await _converse(_Caller(client, call_id, tenant, language), ear)
+            if wav is not None:
+                print(f"{ear.write(wav):.1f} s kept in {wav}")  # noqa: T201
 
 
 def _notice(what: str, heard: Heard) -> None:

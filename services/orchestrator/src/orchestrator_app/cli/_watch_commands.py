@@ -12,14 +12,14 @@ from orchestrator_app.cli._options import Config, Data, Json, Url, group
 __all__ = ["alerts", "dashboards", "resilience", "slo"]
 
 resilience = group("Show and reset the policies of a running service.")
-slo = group("Show the objectives and how they stand; write them as rules for Prometheus.")
-alerts = group("List, acknowledge and silence the alerts of a running service; try its receivers.")
+slo = group("Show the objectives and how they stand. Write them as rules for Prometheus.")
+alerts = group("List, acknowledge and silence alerts. Of a running service, whose receivers can be tried too.")
 dashboards = group("Write dashboards for Grafana.")
 
 
 @resilience.command("show")
 def show_resilience(config: Config = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show which circuits are open, who runs and waits, and how calls ended."""
+    """Show circuits, who runs and waits, and how calls ended."""
     from orchestrator_app.cli._resilience import run_show  # noqa: PLC0415
 
     run_show(config=config, data=data, url=url, as_json=as_json)
@@ -57,7 +57,7 @@ def list_objectives(config: Config = None, data: Data = None, as_json: Json = Fa
 
 @slo.command("status")
 def objectives_status(config: Config = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:  # noqa: FBT002
-    """Show how the objectives of a running service stand: budget, burn rates, forecast."""
+    """Show how the objectives of a running service stand. Budget, burn rates, forecast."""
     from orchestrator_app.cli._slo import run_status  # noqa: PLC0415
 
     run_status(config=config, data=data, url=url, as_json=as_json)
@@ -75,7 +75,7 @@ def objectives_rules(
     config: Config = None,
     data: Data = None,
 ) -> None:
-    """Write the objectives as recording and alerting rules for Prometheus."""
+    """Write the objectives as rules for Prometheus. Recording and alerting rules, and tests for them."""
     from orchestrator_app.cli._slo import run_rules  # noqa: PLC0415
 
     run_rules(config=config, data=data, tests=tests)
@@ -93,7 +93,7 @@ def check_objectives(
     data: Data = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Check files of objectives and alert rules; a bad one is refused with file, line and reason."""
+    """Check files of objectives and alert rules. A bad one is refused with file, line and reason."""
     from orchestrator_app.cli._slo import run_check  # noqa: PLC0415
 
     run_check(files or [], config=config, data=data, as_json=as_json)
@@ -118,7 +118,7 @@ def acknowledge_alert(
     url: Url = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Take care of an alert: it is not repeated, and escalates no further."""
+    """Take care of an alert. It is not repeated, and escalates no further."""
     from orchestrator_app.cli._alerts import run_acknowledge  # noqa: PLC0415
 
     run_acknowledge(alert, config=config, data=data, url=url, as_json=as_json)
@@ -149,7 +149,7 @@ def try_receivers(
     url: Url = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Ask receivers whether they would take a notice; tells nobody and opens no incident, unless --send is given."""
+    """Ask receivers whether they would take a notice. Tells nobody and opens no incident, unless --send is given."""
     from orchestrator_app.cli._alerts import run_test  # noqa: PLC0415
 
     run_test(receiver, send=send, config=config, data=data, url=url, as_json=as_json)
@@ -167,7 +167,7 @@ def export_dashboards(
         str, typer.Option(help="Where Grafana finds the dashboards.")
     ] = "/var/lib/grafana/dashboards",
 ) -> None:
-    """Write dashboards and provisioning files; every query is checked against the metrics that are exported."""
+    """Write dashboards and provisioning files. Every query is checked against the metrics that are exported."""
     from orchestrator_app.cli._dashboards import run_export  # noqa: PLC0415
 
     run_export(folder, more=more or [], prometheus_url=prometheus_url, grafana_folder=grafana_folder)

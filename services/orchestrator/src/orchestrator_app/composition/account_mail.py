@@ -16,6 +16,7 @@ from orchestrator_app.settings import AppSettings
 from orchestrator_auth.fastapi_routes import ResetMail
 from orchestrator_auth.users import User, UserNotFound, Users
 from orchestrator_kernel.exceptions import OrchestratorError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
 
 if TYPE_CHECKING:
@@ -121,8 +122,7 @@ class AccountMail(ResetMail):
     async def stop(self) -> None:
         """Send no further letter; how many are lost is logged."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel(self._task)
         if not self._letters.empty():
             logger.warning("letters are not sent", extra={"letters": self._letters.qsize()})
 

@@ -40,11 +40,11 @@ class TenantActions:
 
     def of(self, tenant: str) -> Actions | None:
         """The tenant's actions; None where it has none."""
-        return self.actions if self.endpoints[tenant] else None
+        return self.actions if self.endpoints.get(tenant) else None
 
     def transfers(self, tenant: str) -> bool:
         """Whether the tenant carries transfers out itself."""
-        return TRANSFER in self.endpoints[tenant]
+        return TRANSFER in self.endpoints.get(tenant, {})
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -66,7 +66,9 @@ def make_actions(
     """
     endpoints = per_tenant(settings.tenants, endpoints_of)
     client = connect("actions", HttpClientConfig(), resilience.around_tenants("actions"))
-    actions = HttpActions(lambda tenant, name: endpoints[tenant].get(name), client, clock=clock, observe=observe)
+    actions = HttpActions(
+        lambda tenant, name: endpoints.get(tenant, {}).get(name), client, clock=clock, observe=observe
+    )
     return TenantActions(actions, endpoints, client.aclose)
 
 

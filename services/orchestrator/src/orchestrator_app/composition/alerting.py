@@ -20,7 +20,7 @@ from orchestrator_app.settings import AppSettings
 from orchestrator_kernel.dependencies import Registry
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.http import HttpClientConfig
-from orchestrator_kernel.lifecycle import Lifecycle, done_before
+from orchestrator_kernel.lifecycle import Lifecycle, cancel, done_before
 from orchestrator_kernel.models import Severity
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring.alerting import (
@@ -133,8 +133,7 @@ class Alerting:
         if self._task is not None:
             # A transaction that is cut off in the middle could keep the database locked.
             await asyncio.wait({self._task}, timeout=STOP)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel(self._task)
         await self.http.aclose()
         await self.objectives.close()
 

@@ -31,6 +31,7 @@ from orchestrator_auth.sessions import SessionConfig
 from orchestrator_auth.sql_store import SqlRecords, SqlRevocations
 from orchestrator_kernel.exceptions import ConfigurationError, Detail
 from orchestrator_kernel.http import HttpClientConfig
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.models import AuditEvent
 from orchestrator_kernel.ports import AuditSink, Clock, Redactor, Sealer
 from orchestrator_security.audit_logging import audit_pseudonym
@@ -154,9 +155,7 @@ class AuthKeeper:
         """Look after them no longer, and give connections back."""
         if self.mail is not None:
             await self.mail.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
         await self._connections.aclose()
 
     @property

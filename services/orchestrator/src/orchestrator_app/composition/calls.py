@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -27,8 +27,8 @@ from orchestrator_calls.dialogue.scripted import (
 )
 from orchestrator_calls.journal import Journal
 from orchestrator_calls.notices import GapSeen, Notice
-from orchestrator_calls.phrases import Phrase
-from orchestrator_calls.responder import Responder
+from orchestrator_calls.phrases import Phrase, default_phrase
+from orchestrator_calls.responder import HangUp, Responder, Step, TurnContext
 from orchestrator_calls.runtime import CallRuntime, PeersConfig
 from orchestrator_kernel.exceptions import ConfigurationError, OrchestratorError
 from orchestrator_kernel.models import AuditEvent, Outcome, Severity
@@ -96,6 +96,14 @@ def _values(tenant: TenantSettings) -> Mapping[str, time | str]:
     return {**named, **tenant.values}
 
 
+class _Nobody:
+    """Answers for a tenant that was taken out of the settings while it had calls: they end."""
+
+    async def respond(self, context: TurnContext) -> AsyncGenerator[Step, None]:
+        logger.warning("a call of a tenant that is no more", extra={"call_id": context.call_id})
+        yield HangUp("the tenant is no more")
+
+
 def make_runtime(
     settings: AppSettings,
     secrets: AppSecrets,
@@ -111,29 +119,34 @@ def make_runtime(
     peers: PeersConfig | None = None,
 ) -> CallRuntime:
     """The runtime; the journal must be open before it starts."""
-    calls = settings.calls
+    calls, nobody = settings.calls, _Nobody()
+
+    def own(tenant: str) -> TenantSettings:
+        # Calls outlive the settings, and what was said in them can still be read.
+        return settings.tenants.get(tenant) or TenantSettings()
 
     def voice(tenant: str, language: str) -> str | None:
-        return settings.tenants[tenant].voices.get(language)
+        return own(tenant).voices.get(language)
 
     def phrase(tenant: str, language: str, reason: Phrase, count: int) -> str:
-        return scripts[tenant].phrase(tenant, language, reason, count)
+        script = scripts.get(tenant)
+        return (script.phrase if script is not None else default_phrase)(tenant, language, reason, count)
 
     return CallRuntime(
         journal=journal,
-        responder=responders.__getitem__,
+        responder=lambda tenant: responders.get(tenant) or nobody,
         actions=actions,
         phrase=phrase,
         speech=speech,
-        speech_for=speech_for,
+        speech_for=lambda tenant: speech_for(tenant) if tenant in responders else speech,
         clock=clock,
         policy=Policy(
             silence=calls.silence, max_duration=calls.max_duration, idle=calls.idle, reorder_window=calls.reorder_window
         ),
         voice=voice,
         pseudonym=secrets.pseudonym,
-        zone=lambda tenant: ZoneInfo(settings.tenants[tenant].time_zone),
-        language=lambda tenant: settings.tenants[tenant].languages[0],
+        zone=lambda tenant: ZoneInfo(own(tenant).time_zone),
+        language=lambda tenant: own(tenant).languages[0],
         observe=observe,
         answer_timeout=calls.answer_timeout,
         max_calls=calls.max_calls,

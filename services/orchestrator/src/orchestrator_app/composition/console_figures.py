@@ -65,9 +65,11 @@ class ObjectiveBoard:
 
 def _objective(standing: SloStanding) -> Objective:
     report, ahead = standing.report, standing.forecast.expected
-    known = report.sli is not None
-    if not known:
+    enough = report.sli is not None and report.events >= report.slo.min_events
+    if report.sli is None:
         state = ObjectiveState.NO_TRAFFIC
+    elif not enough:
+        state = ObjectiveState.TOO_FEW_EVENTS
     elif report.remaining <= 0:
         state = ObjectiveState.EXHAUSTED
     else:
@@ -80,13 +82,15 @@ def _objective(standing: SloStanding) -> Objective:
         target=report.slo.objective,
         window_seconds=report.slo.window,
         achieved=report.sli,
-        budget_left=report.remaining if known else None,
+        budget_left=report.remaining if enough else None,
         burn=tuple(
-            BurnRate(window_seconds=each.window, rate=None if each.error_ratio is None else each.rate)
+            BurnRate(window_seconds=each.window, rate=each.rate if enough and each.error_ratio is not None else None)
             for each in report.windows
             if each.window in _BURN_WINDOWS
         ),
-        exhausted_at=None if ahead is None else datetime.fromtimestamp(standing.at + ahead, UTC),
+        exhausted_at=datetime.fromtimestamp(standing.at + ahead, UTC) if enough and ahead is not None else None,
+        events=int(report.events),
+        min_events=report.slo.min_events,
     )
 
 

@@ -16,6 +16,7 @@ from orchestrator_calls.events import TERMINAL, Event, EventType
 from orchestrator_calls.journal import CallRow, Journal
 from orchestrator_calls.runtime import CallRuntime
 from orchestrator_kernel.exceptions import OrchestratorError, ValidationError
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock, Json
 from orchestrator_kernel.ports.operations import (
     LineClosed,
@@ -190,8 +191,7 @@ class TestCalls:
                         if isinstance(event, LineClosed):
                             return
             finally:
-                obeying.cancel()
-                await asyncio.gather(obeying, return_exceptions=True)
+                await cancel(obeying)
 
     async def _obey(self, call: TrialCall, line: _Line) -> None:
         """Do what a telephony provider does with the desk's orders."""

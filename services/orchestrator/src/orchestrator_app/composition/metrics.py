@@ -20,6 +20,7 @@ from orchestrator_calls.chat_responder import ChatTurn
 from orchestrator_calls.events import EventType
 from orchestrator_calls.http_actions import ActionTaken
 from orchestrator_calls.notices import ActionEnded, CallResumed, EventKept, GapSeen, Notice, StateChanged, TurnTimed
+from orchestrator_kernel.lifecycle import cancel
 from orchestrator_kernel.ports import Clock
 from orchestrator_monitoring.alerting import ALERT_METRICS, USAGE_METRICS
 from orchestrator_monitoring.business_metrics import BUSINESS_METRICS, BusinessMetrics, Prices, TokensUsed
@@ -107,8 +108,7 @@ class Metrics:
         """Leave the folder, if there is one: what was counted goes on in the scrapes of the others."""
         logging.getLogger().removeHandler(self._errors)
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel(self._task)
             self.counted.refresh()
         self.counted.close()
 

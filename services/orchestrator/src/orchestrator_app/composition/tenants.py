@@ -125,7 +125,9 @@ class TenantBook(Mapping[str, TenantSettings]):
                 logger.error("the tenants stay as they were", extra={"reason": error.message})  # noqa: TRY400
             return False
         self._seen, self._refused = mark, ""
-        self._tenants, self._retired = tenants, retired
+        # Somebody may have edited the file, and not kept there what calls go on with.
+        gone = {name: own for name, own in {**self._retired, **self._tenants}.items() if name not in tenants}
+        self._tenants, self._retired = tenants, gone | retired
         for hook in self._published:
             hook()
         logger.info("tenants were read", extra={"tenants": len(tenants)})

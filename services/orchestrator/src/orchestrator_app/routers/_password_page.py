@@ -18,7 +18,7 @@ body { max-width: 26rem; margin: 4rem auto; padding: 0 1rem; }
 label, input, button { display: block; width: 100%; box-sizing: border-box; font: inherit; }
 input { margin: 0.25rem 0 1rem; padding: 0.5rem; }
 button { padding: 0.6rem; cursor: pointer; }
-[role="status"] { margin-top: 1rem; min-height: 3em; }
+[role="status"] { margin-top: 1rem; }
 </style>
 </head>
 <body>
@@ -32,11 +32,12 @@ button { padding: 0.6rem; cursor: pointer; }
 <button>Set the password</button>
 </form>
 <p role="status" aria-live="polite"></p>
+<p id="after" hidden><a href="../../console/login">Sign in to the console</a></p>
 </main>
 <script>
 const token = decodeURIComponent(location.hash.slice(1));
 history.replaceState(null, "", location.pathname);
-const form = document.querySelector("form"), told = document.querySelector("[role=status]");
+const form = document.querySelector("form"), told = document.querySelector("[role=status]"), after = document.querySelector("#after");
 if (!token) { told.textContent = "This page needs the whole link. Open it again as it was given to you."; }
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -46,7 +47,13 @@ form.addEventListener("submit", async (event) => {
     method: "POST", credentials: "omit", headers: {"content-type": "application/json"}, body: JSON.stringify({token, password}),
   }).catch(() => null);
   if (answer === null) { told.textContent = "The service does not answer. Try again."; return; }
-  if (answer.status === 204) { form.remove(); told.textContent = "Your password is set. You can sign in now."; return; }
+  if (answer.status === 204) {
+    form.remove();
+    told.textContent = "Your password is set.";
+    after.hidden = false;
+    after.firstElementChild.focus();
+    return;
+  }
   const problem = await answer.json();
   told.textContent = answer.status === 401 ? "This link is used or over. Ask for a new one." : problem.detail;
 });

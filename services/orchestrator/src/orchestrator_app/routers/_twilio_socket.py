@@ -98,4 +98,6 @@ async def tenant_of_call(call_id: str, intake: Intake, *numbers: str) -> str:
         return tenant_of(intake.settings, *numbers)
     if row.state in TERMINAL:
         raise CallNotFound(f"call {call_id} is over")
+    if intake.settings.tenants.get(row.tenant) is None:
+        raise UnknownTenant("the tenant is not known here any more")
     return row.tenant

@@ -78,7 +78,10 @@ class _Desk:
         return await self._intake.journal.call(call or self.form.call)
 
     def tenant(self, row: CallRow) -> TenantSettings:
-        return self.plan.settings.tenants[row.tenant]
+        own = self.plan.settings.tenants.get(row.tenant)
+        if own is None:
+            raise UnknownTenant("The tenant is not known here any more.")
+        return own
 
     async def tell(self, kind: EventType, tenant: str, name: str, payload: Mapping[str, Json], call: str = "") -> None:
         """Submit an event; the same `name` is the same event."""

@@ -115,7 +115,7 @@ async def call_event(
 ) -> Accepted:
     """An event of a media agent. Signed: `X-Orchestrator-Signature: sha256=…` is the hex HMAC-SHA256 of `timestamp.body`.
 
-    An input of a call without media socket is answered in the response, in `actions`.
+    The timestamp is that of `X-Orchestrator-Timestamp`, in seconds since 1970. An input of a call without media socket is answered in the response, in `actions`.
     """
     body = await senders.body(request, door.verifier, door="agent")
     return await _take(parsed(body), response, intake)

@@ -16,6 +16,7 @@ class ObjectiveState(StrEnum):
     BURNING = "burning"
     EXHAUSTED = "exhausted"
     NO_TRAFFIC = "no_traffic"
+    TOO_FEW_EVENTS = "too_few_events"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +35,11 @@ class Objective:
         target: The share of good events that is promised, above 0 and below 1.
         window_seconds: Over which it is promised.
         achieved: The share of good events in the window; None without traffic.
-        budget_left: The share of the error budget that is left: 1 untouched, 0 used up, negative beyond. None without traffic.
+        budget_left: The share of the error budget that is left: 1 untouched, 0 used up, negative beyond. None without enough traffic.
         burn: Burn rates, shortest window first.
         exhausted_at: When the budget is used up if it goes on like this; None if it does not, or nobody can tell.
+        events: In the window.
+        min_events: With fewer, the objective judges nothing and no alert can fire.
     """
 
     id: str
@@ -48,6 +51,8 @@ class Objective:
     budget_left: float | None = None
     burn: tuple[BurnRate, ...] = ()
     exhausted_at: datetime | None = None
+    events: int = 0
+    min_events: int = 1
 
 
 class ObjectiveReader(Protocol):
