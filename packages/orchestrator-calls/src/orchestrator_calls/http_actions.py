@@ -101,15 +101,15 @@ class ActionEndpoint:
                 raise ConfigurationError("a header holds a character that HTTP forbids", details={"header": name})
 
     def _check(self, name: str, url: str) -> None:
-        import httpx  # noqa: PLC0415 - the extra
+        from orchestrator_kernel.http import is_url  # noqa: PLC0415 - the extra
 
         details = {"setting": name}
         try:
             parts = urlsplit(url)
             host, usable = (parts.hostname or "").lower(), parts.port != 0
             # The client is stricter, and would say so only when a caller is waiting.
-            usable = usable and bool(httpx.URL(url).host)
-        except (ValueError, httpx.InvalidURL):
+            usable = usable and is_url(url)
+        except ValueError:
             raise ConfigurationError(f"{name} is not a URL", details=details) from None
         allowed = host in {each.rstrip(".").lower() for each in self.private_hosts}
         if not (host and usable and (parts.scheme == "https" or (parts.scheme == "http" and allowed))):

@@ -33,7 +33,16 @@ from orchestrator_kernel.exceptions import ConfigurationError, ExternalServiceEr
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpClientConfig", "check_status", "create_client", "deadline", "http_errors", "read_limited", "safe_url"]
+__all__ = [
+    "HttpClientConfig",
+    "check_status",
+    "create_client",
+    "deadline",
+    "http_errors",
+    "is_url",
+    "read_limited",
+    "safe_url",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +163,16 @@ def _tls(config: HttpClientConfig) -> ssl.SSLContext:
     except OSError as error:
         details = {"setting": "ca_file"}
         raise ConfigurationError("ca_file is not a readable PEM file of certificates", details=details) from error
+
+
+def is_url(text: str) -> bool:
+    """Whether a client would take this for the URL of a host. `urlsplit` is laxer: it lets `https://0177.0.0.1` pass."""
+    import httpx  # noqa: PLC0415 - loaded by the caller
+
+    try:
+        return bool(httpx.URL(text).host)
+    except (httpx.InvalidURL, ValueError):
+        return False
 
 
 def safe_url(url: httpx.URL) -> str:

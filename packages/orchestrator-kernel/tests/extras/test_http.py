@@ -26,6 +26,7 @@ from orchestrator_kernel.http import (
     create_client,
     deadline,
     http_errors,
+    is_url,
     read_limited,
     safe_url,
 )
@@ -51,6 +52,22 @@ zj0EAwIDRwAwRAIgEEMNjLzePvVy6np3JnqpXswBiuR6M7lKUrEXnn8Y5hcCIHP3
 MxnBFewS/5ysLZBnUmfAebgTYzrp94l2Db3nOsbl
 -----END CERTIFICATE-----
 """
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("https://pms.example/a?b=c", True),
+        ("https://[::1]:8443", True),
+        ("https://0177.0.0.1/", False),
+        ("https://[v1.pms]/", False),
+        ("https://xn--.example/", False),
+        ("https://pms.example/a\0", False),
+        ("/a", False),
+    ],
+)
+def test_what_a_client_would_take_for_a_url(text: str, right: bool) -> None:
+    assert is_url(text) is right
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
