@@ -170,7 +170,7 @@ class Auth:
         hasher = PasswordHasher(config.hashing)
         users = Users(records, sealer, hasher, **common, rules=config.passwords, per_account=config.guesses)
         factor = SecondFactor(records, sealer, **common, issuer=config.name, limits=config.guesses)
-        kept, rules = session_records or records, config.sessions
+        kept, rules, limiter = session_records or records, config.sessions, limiter or MemoryKeyLimiter(clock)
         sessions = Sessions(kept, tokens.issuer, tokens.revocations, **common, roles_of=users.roles, config=rules)
         return cls(
             audit=common["audit"],
@@ -183,12 +183,7 @@ class Auth:
             factor=factor,
             sessions=sessions,
             signin=SignIn(users, factor, sessions, **common),
-            keys=ApiKeys(
-                key_records or records,
-                **common,
-                limiter=limiter or MemoryKeyLimiter(clock),
-                tenants=config.tenants,
-            ),
+            keys=ApiKeys(key_records or records, **common, limiter=limiter, tenants=config.tenants),
             records=records,
             session_records=kept,
             config=config,

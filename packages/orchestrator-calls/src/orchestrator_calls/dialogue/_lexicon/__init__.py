@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator_calls.dialogue._lexicon import de, en, es, fr
-from orchestrator_calls.dialogue._lexicon._model import Kind, Language, Manners, Part, Rule
+from orchestrator_calls.dialogue._lexicon._model import Kind, Language, Manners, Part, Rule, Vocabulary
 from orchestrator_calls.dialogue._matcher import Matcher
 from orchestrator_calls.dialogue._pattern import Atom, AtomKind, Pattern, compile_pattern
 from orchestrator_calls.dialogue._text import Normaliser, Token, tidy
@@ -131,20 +131,8 @@ class Lexicon:
         self.everything = self._matcher(language.everything)
         self.corrections = self._set((language.corrections,))
         self.no_names = self._set((language.no_names,))
-        self.rejections = [self._words(said) for said in language.vocabulary.rejections]
-        self.comparatives = self._set((language.vocabulary.comparatives,))
-        self.than = self._set((language.vocabulary.than,))
-        self.persons = self._set((language.vocabulary.persons,))
-        self.pairs = self._set((language.vocabulary.pairs,))
-        self.selves = self._set((language.vocabulary.selves,))
-        self.links = self._set((language.vocabulary.links,))
-        self.joins = self._set((language.vocabulary.joins,))
         self.letters = self._letters()
-        self.greetings = self._set((language.vocabulary.greetings,))
-        self.letter_names = self._set(language.vocabulary.letters)
-        self.triple = self._set(language.vocabulary.triple)
-        self.until = self._set((language.vocabulary.until,))
-        self.vague = self._set((language.vocabulary.vague,))
+        self._learn_vocabulary(language.vocabulary)
         self.spelled_as = [self._words(said) for said in language.spelled_as]
         self.own_number = self._matcher(language.own_number)
         self.speaking = self._set((language.speaking,))
@@ -163,6 +151,21 @@ class Lexicon:
         self.no_first_names = self.before_names | (self.common - self.numeric - PARTICLES - self.titles)
         self.before_questions = self.asides - self.questions
         self.in_questions = self.familiar | self.classed | self.questions | self.ones
+
+    def _learn_vocabulary(self, vocabulary: Vocabulary) -> None:
+        self.rejections = [self._words(said) for said in vocabulary.rejections]
+        self.comparatives = self._set((vocabulary.comparatives,))
+        self.than = self._set((vocabulary.than,))
+        self.persons = self._set((vocabulary.persons,))
+        self.pairs = self._set((vocabulary.pairs,))
+        self.selves = self._set((vocabulary.selves,))
+        self.links = self._set((vocabulary.links,))
+        self.joins = self._set((vocabulary.joins,))
+        self.greetings = self._set((vocabulary.greetings,))
+        self.letter_names = self._set(vocabulary.letters)
+        self.triple = self._set(vocabulary.triple)
+        self.until = self._set((vocabulary.until,))
+        self.vague = self._set((vocabulary.vague,))
 
     def _learn_manners(self, manners: Manners) -> None:
         self.rules_asked = self._matcher(manners.rules_asked)
