@@ -116,15 +116,18 @@ async def test_the_caller_does_not_wait_in_silence_while_an_action_runs_and_can_
             assert (await stage.call()).turns["f"].fillers == 2
 
 
+class Slow(Echo):
+    """Thinks for four seconds."""
+
+    async def respond(self, context: TurnContext) -> AsyncGenerator[Step, None]:
+        if context.input.text:
+            await sleep(4)
+        async for step in super().respond(context):
+            yield step
+
+
 @virtual
 async def test_a_slow_answer_is_preceded_by_a_word_of_patience():
-    class Slow(Echo):
-        async def respond(self, context: TurnContext) -> AsyncGenerator[Step, None]:
-            if context.input.text:
-                await sleep(4)
-            async for step in super().respond(context):
-                yield step
-
     leg = Leg()
     async with working(Slow()) as stage:
         await stage.tell("agent_ready", sequence=1, reply_channel="media")
@@ -140,13 +143,6 @@ async def test_a_slow_answer_is_preceded_by_a_word_of_patience():
 
 @virtual
 async def test_what_the_recognizer_took_is_part_of_what_a_caller_waits():
-    class Slow(Echo):
-        async def respond(self, context: TurnContext) -> AsyncGenerator[Step, None]:
-            if context.input.text:
-                await sleep(4)
-            async for step in super().respond(context):
-                yield step
-
     leg = Leg()
     async with working(Slow()) as stage:
         await stage.tell("agent_ready", sequence=1, reply_channel="media")

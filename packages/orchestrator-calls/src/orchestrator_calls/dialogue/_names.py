@@ -10,8 +10,8 @@ from orchestrator_calls.dialogue._listening import Utterance
 
 __all__ = [
     "after_article",
-    "after_lead_in",
     "after_letters",
+    "asks_something",
     "introduced",
     "is_announced",
     "is_aside",
